@@ -8040,6 +8040,140 @@ ALTER FUNCTION api.release_version() OWNER TO leads_exec;
 
 COMMENT ON FUNCTION api.release_version() IS 'The version of the release that made this schema. The reference shows it.';
 
+CREATE TABLE webhook.delivery (
+    organization_id uuid NOT NULL,
+    id uuid DEFAULT app.new_id() NOT NULL,
+    endpoint_id uuid NOT NULL,
+    event_id uuid,
+    event_created_at timestamp(3) with time zone,
+    "position" bigint,
+    lead_id uuid,
+    action text NOT NULL,
+    state text DEFAULT 'pending'::text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    begun_at timestamp(3) with time zone,
+    next_attempt_at timestamp(3) with time zone,
+    leased_until timestamp(3) with time zone,
+    last_attempt_at timestamp(3) with time zone,
+    http_status integer,
+    message text,
+    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, clock_timestamp()) NOT NULL,
+    ended_at timestamp(3) with time zone,
+    CONSTRAINT delivery_counts_attempts CHECK ((attempts >= 0)),
+    CONSTRAINT delivery_ends_when_it_is_not_pending CHECK (((state = 'pending'::text) = (ended_at IS NULL))),
+    CONSTRAINT delivery_has_a_next_attempt_only_while_it_is_pending CHECK (((next_attempt_at IS NULL) OR (state = 'pending'::text))),
+    CONSTRAINT delivery_http_status_within_100_and_599 CHECK (((http_status >= 100) AND (http_status <= 599))),
+    CONSTRAINT delivery_is_due_again_when_its_lease_ends CHECK (((leased_until IS NULL) OR (leased_until = next_attempt_at))),
+    CONSTRAINT delivery_message_is_text_of_1_to_500 CHECK (app.is_text(message, 500)),
+    CONSTRAINT delivery_state_is_known CHECK ((state = ANY (ARRAY['pending'::text, 'delivered'::text, 'failed'::text, 'skipped'::text, 'simulated'::text]))),
+    CONSTRAINT delivery_without_an_event_is_a_test CHECK ((num_nulls(event_id, event_created_at, "position") = ANY (ARRAY[0, 3])))
+);
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN id SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN endpoint_id SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN event_id SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN event_created_at SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN "position" SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN lead_id SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN action SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN state SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN attempts SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN begun_at SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN next_attempt_at SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN leased_until SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN last_attempt_at SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN http_status SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN message SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN created_at SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN ended_at SET STATISTICS 0;
+
+ALTER TABLE ONLY webhook.delivery FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE webhook.delivery OWNER TO leads_owner;
+
+COMMENT ON TABLE webhook.delivery IS 'What is sent to webhooks: one row for each event and webhook. It has no value of a person. The worker deletes it 30 days after its end, and those of a webhook that was deleted.';
+
+COMMENT ON COLUMN webhook.delivery.endpoint_id IS 'The webhook. It may be gone.';
+
+COMMENT ON COLUMN webhook.delivery.event_id IS 'The event. Null: a test.';
+
+COMMENT ON COLUMN webhook.delivery.event_created_at IS 'The time of the event, which names its partition.';
+
+COMMENT ON COLUMN webhook.delivery."position" IS 'The position of the event in the chain of seals: the order of the deliveries.';
+
+COMMENT ON COLUMN webhook.delivery.lead_id IS 'The lead of the event. It may be gone.';
+
+COMMENT ON COLUMN webhook.delivery.action IS 'The action of the event.';
+
+COMMENT ON COLUMN webhook.delivery.state IS 'pending: not delivered yet; delivered; failed: given up; skipped: left out by a client or an operator; simulated: of a test organization, which sends nothing.';
+
+COMMENT ON COLUMN webhook.delivery.attempts IS 'The number of attempts. The fencing token of a lease.';
+
+COMMENT ON COLUMN webhook.delivery.begun_at IS 'The first attempt since the delivery was created, or since a redelivery was requested.';
+
+COMMENT ON COLUMN webhook.delivery.next_attempt_at IS 'When the next attempt is due, or when the lease ends. Null: it has ended, or an earlier delivery of the same lead waits.';
+
+COMMENT ON COLUMN webhook.delivery.leased_until IS 'Until when a worker has the delivery. Null: no worker has it.';
+
+COMMENT ON COLUMN webhook.delivery.last_attempt_at IS 'When the last attempt began.';
+
+COMMENT ON COLUMN webhook.delivery.http_status IS 'The status of the last response.';
+
+COMMENT ON COLUMN webhook.delivery.message IS 'Why the last attempt failed. It has no value of a person.';
+
+COMMENT ON COLUMN webhook.delivery.ended_at IS 'When it was delivered, given up, skipped or simulated.';
+
+CREATE FUNCTION webhook.first_deliveries() RETURNS TABLE(organization_id uuid, endpoint_id uuid, next_attempt_at timestamp with time zone)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_sort TO 'off'
+    BEGIN ATOMIC
+ WITH RECURSIVE first AS (
+         ( SELECT d.organization_id,
+             d.endpoint_id,
+             d.next_attempt_at
+            FROM webhook.delivery d
+           WHERE (d.next_attempt_at IS NOT NULL)
+           ORDER BY d.organization_id, d.endpoint_id, d.next_attempt_at
+          LIMIT 1)
+         UNION ALL
+          SELECT n.organization_id,
+             n.endpoint_id,
+             n.next_attempt_at
+            FROM (first f_1
+              CROSS JOIN LATERAL ( SELECT d.organization_id,
+                     d.endpoint_id,
+                     d.next_attempt_at
+                    FROM webhook.delivery d
+                   WHERE ((d.next_attempt_at IS NOT NULL) AND (ROW(d.organization_id, d.endpoint_id) > ROW(f_1.organization_id, f_1.endpoint_id)))
+                   ORDER BY d.organization_id, d.endpoint_id, d.next_attempt_at
+                  LIMIT 1) n)
+         )
+  SELECT f.organization_id,
+     f.endpoint_id,
+     f.next_attempt_at
+    FROM first f;
+END;
+
+ALTER FUNCTION webhook.first_deliveries() OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION webhook.first_deliveries() IS 'For each webhook with pending deliveries, also a disabled one: when the first of them is due, or when its lease ends.';
+
+CREATE FUNCTION webhook.seconds_until_due(key_ids text[]) RETURNS double precision
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT (EXTRACT(epoch FROM (min(GREATEST(f.next_attempt_at, p.paused_until)) - clock_timestamp())))::double precision AS "extract"
+    FROM (webhook.first_deliveries() f(organization_id, endpoint_id, next_attempt_at)
+      JOIN webhook.endpoint p ON (((p.organization_id = f.organization_id) AND (p.id = f.endpoint_id))))
+   WHERE ((p.state = 'enabled'::text) AND (p.secret_key = ANY (seconds_until_due.key_ids)));
+END;
+
+ALTER FUNCTION webhook.seconds_until_due(key_ids text[]) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION webhook.seconds_until_due(key_ids text[]) IS 'Seconds until the next delivery is due or a lease ends. Negative: a delivery is due. Null: no delivery waits.';
+
 CREATE TABLE app.unindexed_lead (
     organization_id uuid NOT NULL,
     lead_id uuid NOT NULL
@@ -8076,6 +8210,16 @@ CREATE FUNCTION admin.service_figures() RETURNS TABLE(name text, label text, val
           SELECT s.begun_at
             FROM crm.sync s
            WHERE (s.status = 'failed'::text)
+          LIMIT 10000
+         ), deliveries AS (
+          SELECT
+                 CASE
+                     WHEN (d.leased_until > clock_timestamp()) THEN 'in_progress'::text
+                     WHEN (d.attempts > 0) THEN 'retrying'::text
+                     ELSE 'waiting'::text
+                 END AS state
+            FROM webhook.delivery d
+           WHERE (d.state = 'pending'::text)
           LIMIT 10000
          ), first_events AS (
          ( SELECT u.organization_id,
@@ -8125,6 +8269,32 @@ CREATE FUNCTION admin.service_figures() RETURNS TABLE(name text, label text, val
      EXTRACT(epoch FROM (clock_timestamp() - min(f.begun_at))) AS "extract"
     FROM failed f
   HAVING (count(*) > 0)
+ UNION ALL
+  SELECT 'webhook_deliveries'::text,
+     states.state,
+     count(d.state) AS count
+    FROM (unnest(ARRAY['waiting'::text, 'retrying'::text, 'in_progress'::text]) states(state)
+      LEFT JOIN deliveries d ON ((d.state = states.state)))
+   GROUP BY states.state
+ UNION ALL
+  SELECT 'webhook_due_seconds'::text,
+     ''::text,
+     GREATEST(COALESCE((- webhook.seconds_until_due(ARRAY( SELECT k.key_id
+            FROM webhook.sealing_key k))), (0)::double precision), (0)::double precision) AS "greatest"
+ UNION ALL
+  SELECT 'webhooks'::text,
+     states.state,
+     count(p.state) AS count
+    FROM (unnest(ARRAY['working'::text, 'failing'::text, 'disabled'::text]) states(state)
+      LEFT JOIN ( SELECT
+                 CASE
+                     WHEN (e.state = 'disabled'::text) THEN 'disabled'::text
+                     WHEN (e.failing_since IS NOT NULL) THEN 'failing'::text
+                     ELSE 'working'::text
+                 END AS state
+            FROM webhook.endpoint e
+           WHERE ((e.state = 'enabled'::text) OR (e.disabled_reason <> 'request'::text))) p ON ((p.state = states.state)))
+   GROUP BY states.state
  UNION ALL
   SELECT 'audit_unsealed_events'::text,
      ''::text,
@@ -18847,127 +19017,6 @@ ALTER FUNCTION webhook.endpoints_without_key(key_ids text[]) OWNER TO leads_jobs
 
 COMMENT ON FUNCTION webhook.endpoints_without_key(key_ids text[]) IS 'The number of enabled webhooks whose secret none of the keys opens, for example after the loss of a key.';
 
-CREATE TABLE webhook.delivery (
-    organization_id uuid NOT NULL,
-    id uuid DEFAULT app.new_id() NOT NULL,
-    endpoint_id uuid NOT NULL,
-    event_id uuid,
-    event_created_at timestamp(3) with time zone,
-    "position" bigint,
-    lead_id uuid,
-    action text NOT NULL,
-    state text DEFAULT 'pending'::text NOT NULL,
-    attempts integer DEFAULT 0 NOT NULL,
-    begun_at timestamp(3) with time zone,
-    next_attempt_at timestamp(3) with time zone,
-    leased_until timestamp(3) with time zone,
-    last_attempt_at timestamp(3) with time zone,
-    http_status integer,
-    message text,
-    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, clock_timestamp()) NOT NULL,
-    ended_at timestamp(3) with time zone,
-    CONSTRAINT delivery_counts_attempts CHECK ((attempts >= 0)),
-    CONSTRAINT delivery_ends_when_it_is_not_pending CHECK (((state = 'pending'::text) = (ended_at IS NULL))),
-    CONSTRAINT delivery_has_a_next_attempt_only_while_it_is_pending CHECK (((next_attempt_at IS NULL) OR (state = 'pending'::text))),
-    CONSTRAINT delivery_http_status_within_100_and_599 CHECK (((http_status >= 100) AND (http_status <= 599))),
-    CONSTRAINT delivery_is_due_again_when_its_lease_ends CHECK (((leased_until IS NULL) OR (leased_until = next_attempt_at))),
-    CONSTRAINT delivery_message_is_text_of_1_to_500 CHECK (app.is_text(message, 500)),
-    CONSTRAINT delivery_state_is_known CHECK ((state = ANY (ARRAY['pending'::text, 'delivered'::text, 'failed'::text, 'skipped'::text, 'simulated'::text]))),
-    CONSTRAINT delivery_without_an_event_is_a_test CHECK ((num_nulls(event_id, event_created_at, "position") = ANY (ARRAY[0, 3])))
-);
-ALTER TABLE ONLY webhook.delivery ALTER COLUMN organization_id SET STATISTICS 0;
-ALTER TABLE ONLY webhook.delivery ALTER COLUMN id SET STATISTICS 0;
-ALTER TABLE ONLY webhook.delivery ALTER COLUMN endpoint_id SET STATISTICS 0;
-ALTER TABLE ONLY webhook.delivery ALTER COLUMN event_id SET STATISTICS 0;
-ALTER TABLE ONLY webhook.delivery ALTER COLUMN event_created_at SET STATISTICS 0;
-ALTER TABLE ONLY webhook.delivery ALTER COLUMN "position" SET STATISTICS 0;
-ALTER TABLE ONLY webhook.delivery ALTER COLUMN lead_id SET STATISTICS 0;
-ALTER TABLE ONLY webhook.delivery ALTER COLUMN action SET STATISTICS 0;
-ALTER TABLE ONLY webhook.delivery ALTER COLUMN state SET STATISTICS 0;
-ALTER TABLE ONLY webhook.delivery ALTER COLUMN attempts SET STATISTICS 0;
-ALTER TABLE ONLY webhook.delivery ALTER COLUMN begun_at SET STATISTICS 0;
-ALTER TABLE ONLY webhook.delivery ALTER COLUMN next_attempt_at SET STATISTICS 0;
-ALTER TABLE ONLY webhook.delivery ALTER COLUMN leased_until SET STATISTICS 0;
-ALTER TABLE ONLY webhook.delivery ALTER COLUMN last_attempt_at SET STATISTICS 0;
-ALTER TABLE ONLY webhook.delivery ALTER COLUMN http_status SET STATISTICS 0;
-ALTER TABLE ONLY webhook.delivery ALTER COLUMN message SET STATISTICS 0;
-ALTER TABLE ONLY webhook.delivery ALTER COLUMN created_at SET STATISTICS 0;
-ALTER TABLE ONLY webhook.delivery ALTER COLUMN ended_at SET STATISTICS 0;
-
-ALTER TABLE ONLY webhook.delivery FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE webhook.delivery OWNER TO leads_owner;
-
-COMMENT ON TABLE webhook.delivery IS 'What is sent to webhooks: one row for each event and webhook. It has no value of a person. The worker deletes it 30 days after its end, and those of a webhook that was deleted.';
-
-COMMENT ON COLUMN webhook.delivery.endpoint_id IS 'The webhook. It may be gone.';
-
-COMMENT ON COLUMN webhook.delivery.event_id IS 'The event. Null: a test.';
-
-COMMENT ON COLUMN webhook.delivery.event_created_at IS 'The time of the event, which names its partition.';
-
-COMMENT ON COLUMN webhook.delivery."position" IS 'The position of the event in the chain of seals: the order of the deliveries.';
-
-COMMENT ON COLUMN webhook.delivery.lead_id IS 'The lead of the event. It may be gone.';
-
-COMMENT ON COLUMN webhook.delivery.action IS 'The action of the event.';
-
-COMMENT ON COLUMN webhook.delivery.state IS 'pending: not delivered yet; delivered; failed: given up; skipped: left out by a client or an operator; simulated: of a test organization, which sends nothing.';
-
-COMMENT ON COLUMN webhook.delivery.attempts IS 'The number of attempts. The fencing token of a lease.';
-
-COMMENT ON COLUMN webhook.delivery.begun_at IS 'The first attempt since the delivery was created, or since a redelivery was requested.';
-
-COMMENT ON COLUMN webhook.delivery.next_attempt_at IS 'When the next attempt is due, or when the lease ends. Null: it has ended, or an earlier delivery of the same lead waits.';
-
-COMMENT ON COLUMN webhook.delivery.leased_until IS 'Until when a worker has the delivery. Null: no worker has it.';
-
-COMMENT ON COLUMN webhook.delivery.last_attempt_at IS 'When the last attempt began.';
-
-COMMENT ON COLUMN webhook.delivery.http_status IS 'The status of the last response.';
-
-COMMENT ON COLUMN webhook.delivery.message IS 'Why the last attempt failed. It has no value of a person.';
-
-COMMENT ON COLUMN webhook.delivery.ended_at IS 'When it was delivered, given up, skipped or simulated.';
-
-CREATE FUNCTION webhook.first_deliveries() RETURNS TABLE(organization_id uuid, endpoint_id uuid, next_attempt_at timestamp with time zone)
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    SET enable_seqscan TO 'off'
-    SET enable_bitmapscan TO 'off'
-    SET enable_sort TO 'off'
-    BEGIN ATOMIC
- WITH RECURSIVE first AS (
-         ( SELECT d.organization_id,
-             d.endpoint_id,
-             d.next_attempt_at
-            FROM webhook.delivery d
-           WHERE (d.next_attempt_at IS NOT NULL)
-           ORDER BY d.organization_id, d.endpoint_id, d.next_attempt_at
-          LIMIT 1)
-         UNION ALL
-          SELECT n.organization_id,
-             n.endpoint_id,
-             n.next_attempt_at
-            FROM (first f_1
-              CROSS JOIN LATERAL ( SELECT d.organization_id,
-                     d.endpoint_id,
-                     d.next_attempt_at
-                    FROM webhook.delivery d
-                   WHERE ((d.next_attempt_at IS NOT NULL) AND (ROW(d.organization_id, d.endpoint_id) > ROW(f_1.organization_id, f_1.endpoint_id)))
-                   ORDER BY d.organization_id, d.endpoint_id, d.next_attempt_at
-                  LIMIT 1) n)
-         )
-  SELECT f.organization_id,
-     f.endpoint_id,
-     f.next_attempt_at
-    FROM first f;
-END;
-
-ALTER FUNCTION webhook.first_deliveries() OWNER TO leads_jobs;
-
-COMMENT ON FUNCTION webhook.first_deliveries() IS 'For each webhook with pending deliveries, also a disabled one: when the first of them is due, or when its lease ends.';
-
 CREATE FUNCTION webhook.hasten(organization_id uuid, endpoint_id uuid, at timestamp with time zone) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -19439,19 +19488,6 @@ end $$;
 ALTER FUNCTION webhook.rotate_secret(organization_id uuid, endpoint_id uuid, sealed_secret bytea, sealing_key text, overlap_hours integer) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION webhook.rotate_secret(organization_id uuid, endpoint_id uuid, sealed_secret bytea, sealing_key text, overlap_hours integer) IS 'Replaces the secret of a webhook. The previous one signs too, for overlap_hours; one before it ends now.';
-
-CREATE FUNCTION webhook.seconds_until_due(key_ids text[]) RETURNS double precision
-    LANGUAGE sql STABLE SECURITY DEFINER
-    BEGIN ATOMIC
- SELECT (EXTRACT(epoch FROM (min(GREATEST(f.next_attempt_at, p.paused_until)) - clock_timestamp())))::double precision AS "extract"
-    FROM (webhook.first_deliveries() f(organization_id, endpoint_id, next_attempt_at)
-      JOIN webhook.endpoint p ON (((p.organization_id = f.organization_id) AND (p.id = f.endpoint_id))))
-   WHERE ((p.state = 'enabled'::text) AND (p.secret_key = ANY (seconds_until_due.key_ids)));
-END;
-
-ALTER FUNCTION webhook.seconds_until_due(key_ids text[]) OWNER TO leads_jobs;
-
-COMMENT ON FUNCTION webhook.seconds_until_due(key_ids text[]) IS 'Seconds until the next delivery is due or a lease ends. Negative: a delivery is due. Null: no delivery waits.';
 
 CREATE FUNCTION webhook.settle_delivery(organization_id uuid, delivery_id uuid, attempt integer, outcome text, http_status integer DEFAULT NULL::integer, message text DEFAULT NULL::text, retry_after double precision DEFAULT NULL::double precision) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
@@ -22672,6 +22708,60 @@ GRANT ALL ON FUNCTION admin.sealing_key() TO leads_operator;
 REVOKE ALL ON FUNCTION api.release_version() FROM PUBLIC;
 GRANT ALL ON FUNCTION api.release_version() TO leads_jobs;
 
+GRANT SELECT ON TABLE webhook.delivery TO leads_exec;
+GRANT SELECT,DELETE ON TABLE webhook.delivery TO leads_jobs;
+GRANT DELETE ON TABLE webhook.delivery TO leads_eraser;
+
+GRANT INSERT(organization_id) ON TABLE webhook.delivery TO leads_exec;
+GRANT INSERT(organization_id) ON TABLE webhook.delivery TO leads_jobs;
+GRANT SELECT(organization_id) ON TABLE webhook.delivery TO leads_eraser;
+
+GRANT INSERT(id) ON TABLE webhook.delivery TO leads_exec;
+GRANT INSERT(id) ON TABLE webhook.delivery TO leads_jobs;
+
+GRANT INSERT(endpoint_id) ON TABLE webhook.delivery TO leads_exec;
+GRANT INSERT(endpoint_id) ON TABLE webhook.delivery TO leads_jobs;
+
+GRANT INSERT(event_id) ON TABLE webhook.delivery TO leads_jobs;
+
+GRANT INSERT(event_created_at) ON TABLE webhook.delivery TO leads_jobs;
+
+GRANT INSERT("position") ON TABLE webhook.delivery TO leads_jobs;
+
+GRANT INSERT(lead_id) ON TABLE webhook.delivery TO leads_jobs;
+GRANT SELECT(lead_id) ON TABLE webhook.delivery TO leads_eraser;
+
+GRANT INSERT(action) ON TABLE webhook.delivery TO leads_exec;
+GRANT INSERT(action) ON TABLE webhook.delivery TO leads_jobs;
+
+GRANT INSERT(state),UPDATE(state) ON TABLE webhook.delivery TO leads_exec;
+GRANT INSERT(state),UPDATE(state) ON TABLE webhook.delivery TO leads_jobs;
+
+GRANT UPDATE(attempts) ON TABLE webhook.delivery TO leads_jobs;
+
+GRANT UPDATE(begun_at) ON TABLE webhook.delivery TO leads_exec;
+GRANT UPDATE(begun_at) ON TABLE webhook.delivery TO leads_jobs;
+
+GRANT INSERT(next_attempt_at),UPDATE(next_attempt_at) ON TABLE webhook.delivery TO leads_exec;
+GRANT INSERT(next_attempt_at),UPDATE(next_attempt_at) ON TABLE webhook.delivery TO leads_jobs;
+
+GRANT UPDATE(leased_until) ON TABLE webhook.delivery TO leads_exec;
+GRANT UPDATE(leased_until) ON TABLE webhook.delivery TO leads_jobs;
+
+GRANT UPDATE(last_attempt_at) ON TABLE webhook.delivery TO leads_jobs;
+
+GRANT UPDATE(http_status) ON TABLE webhook.delivery TO leads_jobs;
+
+GRANT UPDATE(message) ON TABLE webhook.delivery TO leads_jobs;
+
+GRANT INSERT(ended_at),UPDATE(ended_at) ON TABLE webhook.delivery TO leads_exec;
+GRANT INSERT(ended_at),UPDATE(ended_at) ON TABLE webhook.delivery TO leads_jobs;
+
+REVOKE ALL ON FUNCTION webhook.first_deliveries() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION webhook.seconds_until_due(key_ids text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION webhook.seconds_until_due(key_ids text[]) TO leads_worker;
+
 GRANT SELECT ON TABLE app.unindexed_lead TO leads_exec;
 GRANT SELECT,INSERT,DELETE ON TABLE app.unindexed_lead TO leads_jobs;
 GRANT DELETE ON TABLE app.unindexed_lead TO leads_eraser;
@@ -23563,57 +23653,6 @@ GRANT ALL ON FUNCTION webhook.endpoint_faults(settings jsonb, is_new boolean) TO
 REVOKE ALL ON FUNCTION webhook.endpoints_without_key(key_ids text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION webhook.endpoints_without_key(key_ids text[]) TO leads_worker;
 
-GRANT SELECT ON TABLE webhook.delivery TO leads_exec;
-GRANT SELECT,DELETE ON TABLE webhook.delivery TO leads_jobs;
-GRANT DELETE ON TABLE webhook.delivery TO leads_eraser;
-
-GRANT INSERT(organization_id) ON TABLE webhook.delivery TO leads_exec;
-GRANT INSERT(organization_id) ON TABLE webhook.delivery TO leads_jobs;
-GRANT SELECT(organization_id) ON TABLE webhook.delivery TO leads_eraser;
-
-GRANT INSERT(id) ON TABLE webhook.delivery TO leads_exec;
-GRANT INSERT(id) ON TABLE webhook.delivery TO leads_jobs;
-
-GRANT INSERT(endpoint_id) ON TABLE webhook.delivery TO leads_exec;
-GRANT INSERT(endpoint_id) ON TABLE webhook.delivery TO leads_jobs;
-
-GRANT INSERT(event_id) ON TABLE webhook.delivery TO leads_jobs;
-
-GRANT INSERT(event_created_at) ON TABLE webhook.delivery TO leads_jobs;
-
-GRANT INSERT("position") ON TABLE webhook.delivery TO leads_jobs;
-
-GRANT INSERT(lead_id) ON TABLE webhook.delivery TO leads_jobs;
-GRANT SELECT(lead_id) ON TABLE webhook.delivery TO leads_eraser;
-
-GRANT INSERT(action) ON TABLE webhook.delivery TO leads_exec;
-GRANT INSERT(action) ON TABLE webhook.delivery TO leads_jobs;
-
-GRANT INSERT(state),UPDATE(state) ON TABLE webhook.delivery TO leads_exec;
-GRANT INSERT(state),UPDATE(state) ON TABLE webhook.delivery TO leads_jobs;
-
-GRANT UPDATE(attempts) ON TABLE webhook.delivery TO leads_jobs;
-
-GRANT UPDATE(begun_at) ON TABLE webhook.delivery TO leads_exec;
-GRANT UPDATE(begun_at) ON TABLE webhook.delivery TO leads_jobs;
-
-GRANT INSERT(next_attempt_at),UPDATE(next_attempt_at) ON TABLE webhook.delivery TO leads_exec;
-GRANT INSERT(next_attempt_at),UPDATE(next_attempt_at) ON TABLE webhook.delivery TO leads_jobs;
-
-GRANT UPDATE(leased_until) ON TABLE webhook.delivery TO leads_exec;
-GRANT UPDATE(leased_until) ON TABLE webhook.delivery TO leads_jobs;
-
-GRANT UPDATE(last_attempt_at) ON TABLE webhook.delivery TO leads_jobs;
-
-GRANT UPDATE(http_status) ON TABLE webhook.delivery TO leads_jobs;
-
-GRANT UPDATE(message) ON TABLE webhook.delivery TO leads_jobs;
-
-GRANT INSERT(ended_at),UPDATE(ended_at) ON TABLE webhook.delivery TO leads_exec;
-GRANT INSERT(ended_at),UPDATE(ended_at) ON TABLE webhook.delivery TO leads_jobs;
-
-REVOKE ALL ON FUNCTION webhook.first_deliveries() FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION webhook.hasten(organization_id uuid, endpoint_id uuid, at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION webhook.host_fault(host text) FROM PUBLIC;
@@ -23637,9 +23676,6 @@ REVOKE ALL ON FUNCTION webhook.release_next(organization_id uuid, endpoint_id uu
 REVOKE ALL ON FUNCTION webhook.rotate_secret(organization_id uuid, endpoint_id uuid, sealed_secret bytea, sealing_key text, overlap_hours integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION webhook.rotate_secret(organization_id uuid, endpoint_id uuid, sealed_secret bytea, sealing_key text, overlap_hours integer) TO leads_exec;
 GRANT ALL ON FUNCTION webhook.rotate_secret(organization_id uuid, endpoint_id uuid, sealed_secret bytea, sealing_key text, overlap_hours integer) TO leads_jobs;
-
-REVOKE ALL ON FUNCTION webhook.seconds_until_due(key_ids text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION webhook.seconds_until_due(key_ids text[]) TO leads_worker;
 
 REVOKE ALL ON FUNCTION webhook.settle_delivery(organization_id uuid, delivery_id uuid, attempt integer, outcome text, http_status integer, message text, retry_after double precision) FROM PUBLIC;
 GRANT ALL ON FUNCTION webhook.settle_delivery(organization_id uuid, delivery_id uuid, attempt integer, outcome text, http_status integer, message text, retry_after double precision) TO leads_worker;

@@ -174,6 +174,18 @@ _FIGURES = {
         "state",
     ),
     "outbox_oldest_seconds": ("Age of the oldest of these pushes.", "state"),
+    "webhook_deliveries": (
+        "Deliveries to webhooks that have not ended, at most 10,000: waiting (no attempt yet), retrying, in_progress.",
+        "state",
+    ),
+    "webhook_due_seconds": (
+        "For how long a delivery has been due to a webhook that doesn't pause. 0: none is due.",
+        "",
+    ),
+    "webhooks": (
+        "Webhooks: working; failing: the last attempt failed; disabled: the worker has disabled them.",
+        "state",
+    ),
     "audit_unsealed_events": ("Audit events without a seal, at most 10,000.", ""),
     "audit_seal_lag_seconds": ("Age of the oldest audit event without a seal.", ""),
     "search_unindexed_leads": ("Leads whose words are not stored yet, at most 10,000.", ""),

@@ -43,7 +43,7 @@ def measure(database: Database, folder: Path) -> dict[str, Any]:
             "select %s, 'Lead ' || n, 'push' || n || '@example.com', 'qualified' from generate_series(1, %s) as n",
             [organization, LEADS],
         )
-        with _worker(database, folder / "worker.log", key) as pid:
+        with working(database, folder / "worker.log", key) as pid:
             postgres_before = cpu.seconds(database.postmaster)
             rate = _rate(superuser, organization)
             worker = cpu.seconds(pid)
@@ -126,7 +126,8 @@ def _vendor() -> Iterator[str]:
 
 
 @contextmanager
-def _worker(database: Database, log: Path, key: str) -> Iterator[int]:
+def working(database: Database, log: Path, key: str) -> Iterator[int]:
+    """Runs a worker during the block. Yields its process id."""
     environ = {"LEADS_WORKER_URL": database.worker_url, "LEADS_CRM_KEY": key, "LEADS_ALLOW_LOOPBACK_VENDORS": "1"}
     with log.open("ab") as output:
         process = subprocess.Popen(

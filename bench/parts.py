@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import bulk, crm, database, isolation, pages, scoring, stages, start
+from bench import bulk, crm, database, isolation, pages, scoring, stages, start, webhooks
 from bench.measure import Plan, Say
 
 SENTENCES: dict[str, Callable[[dict[str, Any]], list[str]]] = {
@@ -15,6 +15,7 @@ SENTENCES: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "pages": pages.sentences,
     "stages": stages.sentences,
     "bulk": bulk.sentences,
+    "webhooks": webhooks.sentences,
 }
 
 
@@ -41,6 +42,8 @@ def run(names: Sequence[str], plan: Plan, folder: Path, say: Say) -> dict[str, A
         if "crm" in names:
             say(f"the outbox: {crm.LEADS} pushes, and an idle worker for {crm.IDLE:.0f} s")
             results["crm"] = crm.measure(measured, folder)
+        if "webhooks" in names:
+            results["webhooks"] = webhooks.measure(measured, folder, say)
         if "bulk" in names:
             results["bulk"] = bulk.measure(plan, measured, folder, say)
     return results

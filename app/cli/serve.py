@@ -62,9 +62,9 @@ def serve(host: str | None, port: int | None, bi_port: int | None, workers: int 
     """Serve the API until Ctrl-C, SIGTERM or SIGHUP.
 
     Without DATABASE_URL, the command starts the embedded PostgreSQL, applies the migrations,
-    creates a demo organization at the first start, and runs a worker, which pushes leads to CRMs
-    and seals the audit log. With DATABASE_URL it only serves: run leads migrate and leads worker
-    yourself.
+    creates a demo organization at the first start, and runs a worker, which pushes leads to CRMs,
+    sends events to webhooks and seals the audit log. With DATABASE_URL it only serves: run leads
+    migrate and leads worker yourself.
 
     leads --help lists the variables that change this.
     """

@@ -1,4 +1,4 @@
-"""``leads worker``: pushes leads to CRMs and seals the audit log;
+"""``leads worker``: pushes leads to CRMs, sends events to webhooks and seals the audit log;
 also in a thread beside the embedded server.
 """
 
@@ -28,12 +28,13 @@ from app.worker.vault import Vault, new_key, read
 
 @click.command()
 def worker() -> None:
-    """Push leads to CRMs and seal the audit log, until Ctrl-C or SIGTERM.
-    Pushes that have begun are finished first.
+    """Push leads to CRMs, send events to webhooks and seal the audit log, until Ctrl-C or SIGTERM.
+    Pushes and deliveries that have begun are finished first.
 
     Several workers may run at the same time. Without an address of a database, the worker uses the
     embedded server. Otherwise it needs LEADS_WORKER_URL and LEADS_CRM_KEY, the key that encrypts
-    the CRM credentials (32 bytes in base64). LEADS_CRM_KEY_FILE names a file with the key.
+    the CRM credentials and opens the secrets of webhooks (32 bytes in base64). LEADS_CRM_KEY_FILE
+    names a file with the key.
     """
     env = settings.read()
     with metrics.serving(env) as shown, addresses(is_supervised=True) as urls:
@@ -43,7 +44,7 @@ def worker() -> None:
         totals = _totals(shown)
         click.echo(
             f"The worker is running, with the CRM key {', '.join(opened.ids)}. "
-            "Press Ctrl-C to stop it. Pushes are logged below."
+            "Press Ctrl-C to stop it. Pushes and deliveries are logged below."
         )
         if shown is not None:
             click.echo(f"Metrics, without a password: {shown.url}")
@@ -57,8 +58,8 @@ def worker() -> None:
 
 @contextmanager
 def beside(urls: Addresses, env: Settings, shown: Metrics | None = None) -> Iterator[None]:
-    """Runs a worker in a thread. At the end of the block the worker finishes the pushes that
-    have begun. shown: the metrics of this process.
+    """Runs a worker in a thread. At the end of the block the worker finishes what it has
+    begun. shown: the metrics of this process.
     """
     url, opened, totals = urls.of_worker(), vault(urls, env), _totals(shown)
     loop, stop = asyncio.new_event_loop(), asyncio.Event()
@@ -124,7 +125,7 @@ def _kept(path: Path) -> str:
 def _check(url: str) -> None:
     """Raises psycopg.Error if the schema is too old."""
     with connect(url, SESSION) as connection:
-        connection.execute("select crm.seconds_until_due('{}')")
+        connection.execute("select crm.seconds_until_due('{}'), webhook.seconds_until_due('{}')")
 
 
 def _totals(shown: Metrics | None) -> Totals | None:

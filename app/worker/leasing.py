@@ -24,6 +24,8 @@ POLL = 5.0
 for leads that were changed in SQL.
 """
 
+_HELD_BACK = 0.25
+
 
 class Leased(Protocol):
     """A job that this worker has leased."""
@@ -103,17 +105,20 @@ class Leasing(Generic[Job]):
     async def _lease(self) -> float:
         """Starts jobs that are due, while there is room. Returns the seconds until there is more to do."""
         room = self._at_once - len(self._running)
-        if room:
-            for job in await self._queue.lease(room, Counter(self._running.values())):
-                task = asyncio.create_task(self._run(job))
-                self._running[task] = job.organization_id
-                task.add_done_callback(self._done)
-                self._show(len(self._running))
-            room = self._at_once - len(self._running)
-        due = await self._queue.seconds_until_due() if room else None
+        if not room:
+            return POLL
+        jobs = await self._queue.lease(room, Counter(self._running.values()))
+        for job in jobs:
+            task = asyncio.create_task(self._run(job))
+            self._running[task] = job.organization_id
+            task.add_done_callback(self._done)
+            self._show(len(self._running))
+        if jobs:
+            # There may be more, which the next round finds. A job that ends wakes the loop sooner.
+            return _HELD_BACK
+        due = await self._queue.seconds_until_due()
         # A job that is due and wasn't leased is held back for a short time.
-        # A job that ends wakes the loop sooner.
-        return POLL if due is None else min(max(due, 0.25 if self._running else 0.05), POLL)
+        return POLL if due is None else min(max(due, _HELD_BACK if self._running else 0.05), POLL)
 
     async def _run(self, job: Job) -> None:
         await self._work(job)

@@ -20,6 +20,14 @@ begin atomic
   failed as (
     select s.begun_at from crm.sync as s where s.status = 'failed' limit 10000
   ),
+  deliveries as (
+    select
+      case when d.leased_until > clock_timestamp() then 'in_progress' when d.attempts > 0 then 'retrying' else 'waiting' end
+        as state
+    from webhook.delivery as d
+    where d.state = 'pending'
+    limit 10000
+  ),
   -- The first unsealed event of each organization, each by one look into the index.
   first_events as (
     (
@@ -62,6 +70,26 @@ begin atomic
   select 'outbox_oldest_seconds', 'failed', extract(epoch from clock_timestamp() - min(f.begun_at))
   from failed as f
   having count(*) > 0
+  union all
+  select 'webhook_deliveries', states.state, count(d.state)
+  from unnest(array['waiting', 'retrying', 'in_progress']) as states (state)
+  left join deliveries as d on d.state = states.state
+  group by states.state
+  union all
+  -- Of the webhooks whose secrets a worker can open.
+  select
+    'webhook_due_seconds', '',
+    greatest(coalesce(-webhook.seconds_until_due(array(select k.key_id from webhook.sealing_key as k)), 0), 0)
+  union all
+  select 'webhooks', states.state, count(p.state)
+  from unnest(array['working', 'failing', 'disabled']) as states (state)
+  left join (
+    select
+      case when e.state = 'disabled' then 'disabled' when e.failing_since is not null then 'failing' else 'working' end as state
+    from webhook.endpoint as e
+    where e.state = 'enabled' or e.disabled_reason <> 'request'
+  ) as p on p.state = states.state
+  group by states.state
   union all
   select 'audit_unsealed_events', '', count(*) from (select from audit.unsealed as u limit 10000) as u
   union all

@@ -1,5 +1,5 @@
 begin;
-select plan(12);
+select plan(18);
 
 select admin.create_organization('Acme', 'live')::text;
 select admin.connect_crm(acme(), 'hubspot', 'an account', '{}', '\x00', 'k');
@@ -33,6 +33,18 @@ select is(
   1::bigint,
   'a table with partitions is one table'
 );
+select is(test.figure('webhooks', 'working'), 0::double precision, 'no webhook');
+select is(test.figure('webhook_due_seconds'), 0::double precision, 'no delivery is due');
+select webhook.announce_keys('{k}', array[sha256('k')]);
+select make_webhook('crm', 'ids', '{lead.created}')::text;
+insert into app.lead (organization_id, email, name) values (acme(), 'cy@example.com', 'Cy'), (acme(), 'di@example.com', 'Di');
+select queue_deliveries();
+update webhook.delivery set next_attempt_at = next_attempt_at - interval '100 seconds';
+select cmp_ok(test.figure('webhook_due_seconds'), '>=', 100::double precision, 'for how long the first has been due');
+select is(test.figure('webhook_deliveries', 'waiting'), 2::double precision, 'two deliveries wait for their first attempt');
+select settle_deliveries('failed', 1)::text;
+select is(test.figure('webhooks', 'failing'), 1::double precision, 'the webhook fails');
+select is(test.figure('webhook_deliveries', 'retrying'), 1::double precision, 'one delivery is tried again');
 set local session authorization leads_api;
 select throws_ok('select * from admin.service_figures()', '42501', null, 'the login of the API server can''t call it');
 
