@@ -104,6 +104,12 @@ def test_a_field_is_unset_null_or_a_value(sdk: Any, client: Any) -> None:
     assert changed.details.to_dict() == {}
 
 
+def test_a_word_of_a_later_version_is_accepted(sdk: Any, client: Any) -> None:
+    webhook = client.create_webhook(sdk.models.NewWebhookInput(url="https://example.com", actions=["lead.created"]))
+    later = webhook.to_dict() | {"actions": ["lead.teleported"], "state": "resting"}
+    assert sdk.models.Webhook.from_dict(later).to_dict() == later
+
+
 def test_a_reference_may_contain_a_slash(sdk: Any, client: Any) -> None:
     lead = client.put_lead("a/b c", sdk.models.NewLeadInput(email="ada@example.com"))
     assert client.get_lead_details(lead.id).reference == "a/b c"

@@ -89,6 +89,7 @@ def test_the_blocks_print_what_the_readme_says(outputs: tuple[dict[str, Any], li
     assert re.match(r"422 validation_failed \S+\nemail invalid_email \w", output_of("except LeadsError", outputs))
     assert output_of("store_leads", outputs) == "1 0 0\n"
     assert output_of("text/csv", outputs) == "1\n"
+    assert re.match(r"\S{36} whsec_\S{44}\n$", output_of("create_webhook", outputs))
 
 
 def test_the_blocks_change_the_lead(outputs: tuple[dict[str, Any], list[str]], database: Database) -> None:
