@@ -109,7 +109,7 @@ COMMENT ON COLUMN api.audit_event.action IS 'What happened, such as lead.updated
 
 COMMENT ON COLUMN api.audit_event.source IS 'The origin of the change: the API, SQL, a worker, or the system.';
 
-COMMENT ON COLUMN api.audit_event.correlation_id IS 'The X-Request-Id of the request that made the change; null outside requests.';
+COMMENT ON COLUMN api.audit_event.correlation_id IS 'The `X-Request-Id` of the request that made the change, or `import:` and the beginning of the SHA-256 of an imported file; otherwise null.';
 
 COMMENT ON COLUMN api.audit_event.payload IS 'What changed. For a lead, diff has {"from": …, "to": …} for each field. key_id is the id of the key that made the change; if it is null, role is the database login.';
 
@@ -695,10 +695,30 @@ ALTER TYPE api.lead_details_input OWNER TO leads_owner;
 
 COMMENT ON TYPE api.lead_details_input IS 'A change of the details of a lead: each member is optional.';
 
+CREATE TYPE api.webhook_recipient AS (
+	id uuid,
+	host text,
+	first_at api.utc_time,
+	last_at api.utc_time
+);
+
+ALTER TYPE api.webhook_recipient OWNER TO leads_owner;
+
+COMMENT ON TYPE api.webhook_recipient IS 'A webhook that received values of a lead.';
+
+COMMENT ON COLUMN api.webhook_recipient.id IS 'The id of the webhook. It may have been deleted since.';
+
+COMMENT ON COLUMN api.webhook_recipient.host IS 'The host of its address.';
+
+COMMENT ON COLUMN api.webhook_recipient.first_at IS 'When values were first sent to it.';
+
+COMMENT ON COLUMN api.webhook_recipient.last_at IS 'When values were last sent to it.';
+
 CREATE TYPE api.lead_erasure AS (
 	id uuid,
 	status text,
-	copies api.lead_copy[]
+	copies api.lead_copy[],
+	webhooks api.webhook_recipient[]
 );
 
 ALTER TYPE api.lead_erasure OWNER TO leads_owner;
@@ -710,6 +730,8 @@ COMMENT ON COLUMN api.lead_erasure.id IS 'The id of the lead.';
 COMMENT ON COLUMN api.lead_erasure.status IS 'erased: the lead was erased. waiting: nothing was erased, because a push to the CRM is in progress; repeat the request.';
 
 COMMENT ON COLUMN api.lead_erasure.copies IS 'The records in CRMs, which you must erase there.';
+
+COMMENT ON COLUMN api.lead_erasure.webhooks IS 'The webhooks that received values of the lead. What receives their messages must erase them, too.';
 
 CREATE TYPE api.score AS (
 	id uuid,
@@ -791,7 +813,8 @@ CREATE TYPE api.lead_everything AS (
 	audit_events api.audit_event[],
 	kept_answers api.kept_answer[],
 	is_complete boolean,
-	submissions api.form_submission[]
+	submissions api.form_submission[],
+	webhooks api.webhook_recipient[]
 );
 
 ALTER TYPE api.lead_everything OWNER TO leads_owner;
@@ -815,6 +838,8 @@ COMMENT ON COLUMN api.lead_everything.kept_answers IS 'The responses about it th
 COMMENT ON COLUMN api.lead_everything.is_complete IS 'false: one of the lists has only its 1,000 newest entries. The others are in the pages of its own endpoint.';
 
 COMMENT ON COLUMN api.lead_everything.submissions IS 'The submissions of forms that became the lead, or a part of it.';
+
+COMMENT ON COLUMN api.lead_everything.webhooks IS 'The webhooks that received values of the lead.';
 
 CREATE TYPE api.lead_input AS (
 	name text,
@@ -1929,7 +1954,7 @@ COMMENT ON COLUMN audit.event.action IS 'What happened, such as lead.updated.';
 
 COMMENT ON COLUMN audit.event.source IS 'The origin of the change: api, sql, worker or system. It is derived from the login, so a caller cannot choose it.';
 
-COMMENT ON COLUMN audit.event.correlation_id IS 'The X-Request-Id of the request that made the change; null outside requests.';
+COMMENT ON COLUMN audit.event.correlation_id IS 'The X-Request-Id of the request that made the change, or "import:" and the beginning of the SHA-256 of the file that leads import has read; otherwise null.';
 
 COMMENT ON COLUMN audit.event.lead_id IS 'The lead that the event is about; null for other events.';
 
@@ -4072,7 +4097,7 @@ COMMENT ON FUNCTION admin.end_analyst_sessions(login text) IS 'Ends the sessions
 
 It waits up to 5 seconds for each session. Raises PT404 analyst_not_found.';
 
-CREATE FUNCTION audit.erase_lead(organization_id uuid, lead_id uuid) RETURNS TABLE(wait_seconds numeric, rows_gone bigint, events bigint, copies json)
+CREATE FUNCTION audit.erase_lead(organization_id uuid, lead_id uuid) RETURNS TABLE(wait_seconds numeric, rows_gone bigint, events bigint, copies json, webhooks json)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -4088,6 +4113,7 @@ declare
   v_gone bigint := 0;
   v_items text[];
   v_copies json;
+  v_webhooks json;
 begin
   -- The locks make a concurrent change either commit before the erasure or find no lead.
   select l.pipeline_stage, l.email, l.phone_key into v_stage, v_email, v_phone_key
@@ -4106,13 +4132,20 @@ begin
     and s.run_at > clock_timestamp();
   if v_until is not null then
     -- A worker is calling the vendor. Its result, a record to list as a copy, is known soon.
-    return query select greatest(round(extract(epoch from v_until - clock_timestamp()), 3), 0.001), 0::bigint, 0::bigint, null::json;
+    return query select greatest(round(extract(epoch from v_until - clock_timestamp()), 3), 0.001), 0::bigint, 0::bigint, null::json, null::json;
     return;
   end if;
 
   -- The caller can roll the erasure back after reading the copies. This line of the server's log stays.
   raise log 'lead.erased: % erases lead % of organization %', session_user, v_lead_id, v_organization_id;
   v_copies := crm.copies(v_organization_id, v_lead_id);
+  -- A worker that is about to send values has locked the webhook. It has recorded the receiver when this lock is free, and
+  -- reads the erased events if it comes later.
+  perform from webhook.endpoint as p where p.organization_id = v_organization_id order by p.id for share;
+  v_webhooks := webhook.recipients(v_organization_id, v_lead_id);
+  delete from webhook.recipient as r where r.organization_id = v_organization_id and r.lead_id = v_lead_id;
+  get diagnostics v_count = row_count;
+  v_gone := v_gone + v_count;
   -- Explicit deletes instead of cascades: a cascade runs as the table's owner, and the audit
   -- triggers would then record all values.
   delete from crm.attempt as a
@@ -4161,11 +4194,15 @@ begin
       concat(
         '"lead_id":"', v_lead_id, '","diff":{',
         case when v_stage is not null then '"pipeline_stage":' || json_build_object('from', v_stage, 'to', null) end,
-        '},"erased":[', array_to_string(v_items, ','), ']'
+        '}',
+        ',"webhooks":' || (
+          select json_agg(json_build_object('id', w.id, 'host', w.host)) from json_to_recordset(v_webhooks) as w (id uuid, host text)
+        ),
+        ',"erased":[', array_to_string(v_items, ','), ']'
       )
     );
   end if;
-  return query select 0::numeric, v_gone, cardinality(v_items)::bigint, v_copies;
+  return query select 0::numeric, v_gone, cardinality(v_items)::bigint, v_copies, v_webhooks;
 end $$;
 
 ALTER FUNCTION audit.erase_lead(organization_id uuid, lead_id uuid) OWNER TO leads_eraser;
@@ -4176,17 +4213,18 @@ It deletes the lead with its words, signals, scores, pushes, attempts and submis
 sets kept answers to null, and writes the event lead.erased.
 wait_seconds: if it is greater than 0, nothing was done because a push holds a lease for that many seconds; call again then.
 rows_gone: the number of rows that were deleted or emptied. events: the number of events whose values were erased. copies:
-the records at CRMs, as crm.copies returned them before.';
+the records at CRMs, as crm.copies returned them before. webhooks: the webhooks that received values (webhook.recipients).';
 
-CREATE FUNCTION admin.erase_lead(organization_id uuid, lead_id uuid) RETURNS TABLE(wait_seconds numeric, rows_gone bigint, events bigint, copies json)
+CREATE FUNCTION admin.erase_lead(organization_id uuid, lead_id uuid) RETURNS TABLE(wait_seconds numeric, rows_gone bigint, events bigint, copies json, webhooks json)
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     BEGIN ATOMIC
  SELECT e.wait_seconds,
      e.rows_gone,
      e.events,
-     e.copies
-    FROM audit.erase_lead(erase_lead.organization_id, erase_lead.lead_id) e(wait_seconds, rows_gone, events, copies);
+     e.copies,
+     e.webhooks
+    FROM audit.erase_lead(erase_lead.organization_id, erase_lead.lead_id) e(wait_seconds, rows_gone, events, copies, webhooks);
 END;
 
 ALTER FUNCTION admin.erase_lead(organization_id uuid, lead_id uuid) OWNER TO leads_jobs;
@@ -6183,7 +6221,7 @@ ALTER FUNCTION admin.good_key(id uuid, OUT organization_id uuid, OUT environment
 
 COMMENT ON FUNCTION admin.good_key(id uuid, OUT organization_id uuid, OUT environment text, OUT name text, OUT scopes text[], OUT expires_at timestamp with time zone) IS 'Locks and returns the key. Raises PT404 key_not_found, PT409 key_not_good.';
 
-CREATE FUNCTION admin.import_leads(organization_id uuid, file_digest bytea, is_csv boolean, match text, on_duplicate text, push boolean, is_last boolean) RETURNS TABLE(rows_done integer, created integer, updated integer, skipped integer, failed integer, failures json)
+CREATE FUNCTION admin.import_leads(organization_id uuid, file_digest bytea, is_csv boolean, match text, on_duplicate text, push boolean, is_last boolean, events boolean DEFAULT false) RETURNS TABLE(rows_done integer, created integer, updated integer, skipped integer, failed integer, failures json)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -6218,11 +6256,16 @@ begin
       hint = 'Another command imports this file. Wait until it has ended, and run the command again.';
   end if;
 
+  -- audit.write_event writes this as the correlation_id, and webhook.queue_deliveries leaves such events out.
+  if not import_leads.events then
+    perform set_config('leads.import', 'import:' || encode(substr(import_leads.file_digest, 1, 8), 'hex'), true);
+  end if;
   select array_agg(row(r.position + v_import.rows_done, r.status, r.lead_id, r.faults)::api.bulk_result order by r.position)
   into v_results
   from app.store_leads(
     v_organization_id, v_rows, import_leads.is_csv, import_leads.match, import_leads.on_duplicate, import_leads.push, true
   ) as r;
+  perform set_config('leads.import', '', true);
   -- Such results say that a lead exists, or that an earlier row is the same.
   if exists (
     select from unnest(v_results) as r
@@ -6273,12 +6316,13 @@ begin
   where i.organization_id = v_organization_id and i.file_digest = import_leads.file_digest;
 end $$;
 
-ALTER FUNCTION admin.import_leads(organization_id uuid, file_digest bytea, is_csv boolean, match text, on_duplicate text, push boolean, is_last boolean) OWNER TO leads_jobs;
+ALTER FUNCTION admin.import_leads(organization_id uuid, file_digest bytea, is_csv boolean, match text, on_duplicate text, push boolean, is_last boolean, events boolean) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.import_leads(organization_id uuid, file_digest bytea, is_csv boolean, match text, on_duplicate text, push boolean, is_last boolean) IS 'Stores the rows that this transaction has copied into admin.import_line, and returns the sums of the import.
+COMMENT ON FUNCTION admin.import_leads(organization_id uuid, file_digest bytea, is_csv boolean, match text, on_duplicate text, push boolean, is_last boolean, events boolean) IS 'Stores the rows that this transaction has copied into admin.import_line, and returns the sums of the import.
 
 They must follow the rows that are done. is_csv, match, on_duplicate, push: as for app.store_leads. is_last: whether these are the
-last rows of the file. failures: a JSON array of {"row", "errors"} of these rows; null: none failed. Writes the event lead.read if a row
+last rows of the file. events: whether the events of these rows are sent to webhooks; if not, their correlation_id is "import:" and
+the first 16 digits of the file''s SHA-256. failures: a JSON array of {"row", "errors"} of these rows; null: none failed. Writes the event lead.read if a row
 finds a lead that exists.
 Raises PT409 import_is_elsewhere, and PT422 validation_failed if CSV has an unknown column.';
 
@@ -6569,7 +6613,51 @@ COMMENT ON FUNCTION crm.copies(organization_id uuid, lead_id uuid) IS '[{"vendor
 
 external_id: the record''s id; null: unknown. may_have_made: calls that may have created a record.';
 
-CREATE FUNCTION admin.leads_to_erase(organization_id uuid DEFAULT NULL::uuid, lead_id uuid DEFAULT NULL::uuid, email text DEFAULT NULL::text, phone text DEFAULT NULL::text) RETURNS TABLE(organization_id uuid, lead_id uuid, name text, email text, is_deleted boolean, events bigint, copies json)
+CREATE TABLE webhook.recipient (
+    organization_id uuid NOT NULL,
+    lead_id uuid NOT NULL,
+    endpoint_id uuid NOT NULL,
+    host text NOT NULL,
+    first_at timestamp(3) with time zone NOT NULL,
+    last_at timestamp(3) with time zone NOT NULL,
+    CONSTRAINT recipient_host_is_text_of_1_to_255 CHECK (app.is_text(host, 255))
+);
+ALTER TABLE ONLY webhook.recipient ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY webhook.recipient ALTER COLUMN lead_id SET STATISTICS 0;
+ALTER TABLE ONLY webhook.recipient ALTER COLUMN endpoint_id SET STATISTICS 0;
+ALTER TABLE ONLY webhook.recipient ALTER COLUMN host SET STATISTICS 0;
+ALTER TABLE ONLY webhook.recipient ALTER COLUMN first_at SET STATISTICS 0;
+ALTER TABLE ONLY webhook.recipient ALTER COLUMN last_at SET STATISTICS 0;
+
+ALTER TABLE ONLY webhook.recipient FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE webhook.recipient OWNER TO leads_owner;
+
+COMMENT ON TABLE webhook.recipient IS 'Which webhooks received values of which leads. An erasure lists them, and then deletes the rows.';
+
+COMMENT ON COLUMN webhook.recipient.lead_id IS 'The lead.';
+
+COMMENT ON COLUMN webhook.recipient.endpoint_id IS 'The webhook. It may be gone.';
+
+COMMENT ON COLUMN webhook.recipient.host IS 'The host of its address at the last attempt.';
+
+COMMENT ON COLUMN webhook.recipient.first_at IS 'The first attempt.';
+
+COMMENT ON COLUMN webhook.recipient.last_at IS 'The last attempt.';
+
+CREATE FUNCTION webhook.recipients(organization_id uuid, lead_id uuid) RETURNS json
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT COALESCE(json_agg(json_build_object('id', r.endpoint_id, 'host', r.host, 'first_at', app.utc_text(r.first_at), 'last_at', app.utc_text(r.last_at)) ORDER BY r.first_at, r.endpoint_id), '[]'::json) AS "coalesce"
+    FROM webhook.recipient r
+   WHERE ((r.organization_id = recipients.organization_id) AND (r.lead_id = recipients.lead_id));
+END;
+
+ALTER FUNCTION webhook.recipients(organization_id uuid, lead_id uuid) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION webhook.recipients(organization_id uuid, lead_id uuid) IS '[{"id", "host", "first_at", "last_at"}]: the webhooks to which values of the lead were sent. They may have been deleted since.';
+
+CREATE FUNCTION admin.leads_to_erase(organization_id uuid DEFAULT NULL::uuid, lead_id uuid DEFAULT NULL::uuid, email text DEFAULT NULL::text, phone text DEFAULT NULL::text) RETURNS TABLE(organization_id uuid, lead_id uuid, name text, email text, is_deleted boolean, events bigint, copies json, webhooks json)
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     BEGIN ATOMIC
@@ -6581,7 +6669,8 @@ CREATE FUNCTION admin.leads_to_erase(organization_id uuid DEFAULT NULL::uuid, le
      ( SELECT count(*) AS count
             FROM audit.event e
            WHERE ((e.organization_id = f.lead_organization_id) AND (e.lead_id = f.id) AND (e.action <> 'lead.read'::text))) AS count,
-     crm.copies(f.lead_organization_id, f.id) AS copies
+     crm.copies(f.lead_organization_id, f.id) AS copies,
+     webhook.recipients(f.lead_organization_id, f.id) AS recipients
     FROM (admin.find_leads_to_erase(leads_to_erase.organization_id, leads_to_erase.lead_id, leads_to_erase.email, leads_to_erase.phone) f(lead_organization_id, id)
       LEFT JOIN app.lead l ON (((l.organization_id = f.lead_organization_id) AND (l.id = f.id))))
    ORDER BY f.lead_organization_id, f.id;
@@ -6593,7 +6682,8 @@ COMMENT ON FUNCTION admin.leads_to_erase(organization_id uuid, lead_id uuid, ema
 of a number, are ignored.
 
 Address and number also find deleted leads, and leads that had them before; they need organization_id. name, email: null if the lead was
-deleted. Raises PT422 invalid_phone. events: the number of the lead''s events in the audit log, without lead.read. copies: the result of crm.copies. Writes
+deleted. Raises PT422 invalid_phone. events: the number of the lead''s events in the audit log, without lead.read. copies: the result of crm.copies. webhooks: that of
+webhook.recipients. Writes
 the event lead.read for each lead; if there is none, one event for the organization.';
 
 CREATE FUNCTION admin.limit_analyst(login text, connections integer) RETURNS void
@@ -8966,7 +9056,7 @@ begin
     return row(
       202,
       json_build_object('Retry-After', least(ceil(v_erasure.wait_seconds), 60)::text),
-      row_to_json(row(delete_lead.id, 'waiting', '{}')::api.lead_erasure)::text
+      row_to_json(row(delete_lead.id, 'waiting', '{}', '{}')::api.lead_erasure)::text
     );
   elsif v_erasure.rows_gone = 0 and v_erasure.events = 0 then
     return null;
@@ -8990,6 +9080,10 @@ begin
         )
         -- The other pushes have not created a record.
         where c.external_id is not null or json_array_length(c.may_have_made) > 0
+      ),
+      array(
+        select row(w.id, w.host, w.first_at, w.last_at)::api.webhook_recipient
+        from json_to_recordset(v_erasure.webhooks) as w (id uuid, host text, first_at text, last_at text)
       )
     )::api.lead_erasure)::text
   );
@@ -9001,8 +9095,8 @@ COMMENT ON FUNCTION api.delete_lead(id uuid) IS 'Erase a lead.
 
 This cannot be undone. It deletes the lead with its signals, scores and pushes, replaces its values in the audit log by
 {"erased": true}, and empties the stored responses of Idempotency-Keys. The audit log records lead.erased. copies lists
-the records in CRMs: erase them there. It is in this response only, so keep it; GET /leads/{id}/everything shows the
-pushes before the erasure. 202 means that nothing was erased, because a push to the CRM is in progress:
+the records in CRMs, and webhooks the webhooks that received values of the lead: erase them there. They are in this response
+only, so keep it; GET /leads/{id}/everything shows them before the erasure. 202 means that nothing was erased, because a push to the CRM is in progress:
 repeat the request after the seconds in Retry-After. If the lead was erased before, the response is 404.';
 
 CREATE FUNCTION api.delete_webhook(id uuid) RETURNS api.answer
@@ -9403,6 +9497,12 @@ begin
     order by s.created_at desc, s.id desc
     limit v_most + 1
   );
+  v_everything.webhooks := array(
+    select row(r.endpoint_id, r.host, app.utc_text(r.first_at), app.utc_text(r.last_at))::api.webhook_recipient
+    from webhook.recipient as r
+    where r.organization_id = v_organization_id and r.lead_id = get_lead_everything.id
+    order by r.first_at, r.endpoint_id
+  );
   v_everything.is_complete := greatest(
     cardinality(v_everything.submissions), cardinality(v_everything.signals), cardinality(v_everything.scores), cardinality(v_everything.audit_events),
     cardinality(v_everything.kept_answers)
@@ -9419,8 +9519,8 @@ ALTER FUNCTION api.get_lead_everything(id uuid) OWNER TO leads_exec;
 
 COMMENT ON FUNCTION api.get_lead_everything(id uuid) IS 'Get everything about a lead.
 
-The lead, its details, signals, scores, pushes with their attempts, audit events, submissions of forms, and the responses
-that are kept under Idempotency-Keys: what a person can ask for. lead and details are null if the lead was deleted and not erased. A list
+The lead, its details, signals, scores, pushes with their attempts, audit events, submissions of forms, the responses
+that are kept under Idempotency-Keys, and the webhooks that received its values: what a person can ask for. lead and details are null if the lead was deleted and not erased. A list
 has up to 1,000 entries, the newest. A lead that was erased returns 404.';
 
 CREATE TABLE app.pipeline_stage (
@@ -15071,14 +15171,15 @@ It deletes the stages, the leads'' stays in them, models, kept answers and the n
 organization.erased. The id, the log and its seals are kept.
 Raises PT409 leads_left if the organization has leads.';
 
-CREATE FUNCTION audit.erase_own_lead(lead_id uuid) RETURNS TABLE(wait_seconds numeric, rows_gone bigint, events bigint, copies json)
+CREATE FUNCTION audit.erase_own_lead(lead_id uuid) RETURNS TABLE(wait_seconds numeric, rows_gone bigint, events bigint, copies json, webhooks json)
     LANGUAGE sql SECURITY DEFINER
     BEGIN ATOMIC
  SELECT e.wait_seconds,
      e.rows_gone,
      e.events,
-     e.copies
-    FROM audit.erase_lead(auth.organization_id('admin'::text), erase_own_lead.lead_id) e(wait_seconds, rows_gone, events, copies);
+     e.copies,
+     e.webhooks
+    FROM audit.erase_lead(auth.organization_id('admin'::text), erase_own_lead.lead_id) e(wait_seconds, rows_gone, events, copies, webhooks);
 END;
 
 ALTER FUNCTION audit.erase_own_lead(lead_id uuid) OWNER TO leads_eraser;
@@ -15833,8 +15934,12 @@ declare
     when session_user = 'leads_operator' or audit.is_migrating_login() then 'system'
     else 'sql'
   end;
-  -- The id of the request and, after a space, its trace id if it has one (auth.enter).
-  v_request text := case when v_source = 'api' then current_setting('leads.request_id', true) end;
+  -- The id of the request and, after a space, its trace id if it has one (auth.enter); or the file that an operator imports
+  -- (admin.import_leads).
+  v_request text := case v_source
+    when 'api' then current_setting('leads.request_id', true)
+    when 'system' then current_setting('leads.import', true)
+  end;
   v_trace_id text := case when strpos(v_request, ' ') > 0 then substring(v_request, ' ([0-9a-f]{32})$') end;
   v_payload text := concat(
     '{', write_event.about, ',"key_id":', coalesce(to_json(v_key_id)::text, 'null'),
@@ -19999,7 +20104,7 @@ COMMENT ON COLUMN bi.lead_changes.key_id IS 'The id of the API key that made the
 
 COMMENT ON COLUMN bi.lead_changes.role IS 'The database login that made the change; null: it was made through the API.';
 
-COMMENT ON COLUMN bi.lead_changes.correlation_id IS 'The X-Request-Id of the request that made the change; null outside requests.';
+COMMENT ON COLUMN bi.lead_changes.correlation_id IS 'The X-Request-Id of the request that made the change, or "import:" and the beginning of the SHA-256 of an imported file; otherwise null.';
 
 COMMENT ON COLUMN bi.lead_changes.trace_id IS 'The trace id of the request that made the change, 32 hexadecimal digits; null: it had no traceparent.';
 
@@ -20553,38 +20658,6 @@ COMMENT ON COLUMN intake.submission.outcome IS 'created: it became a lead; skipp
 COMMENT ON COLUMN intake.submission.content IS 'What was sent: media_type, and fields (of a form), body (JSON) or text, and query. Null: all of it is in the lead.';
 
 COMMENT ON COLUMN intake.submission.faults IS 'What was wrong: an array of {field, code, detail}. Null: nothing.';
-
-CREATE TABLE webhook.recipient (
-    organization_id uuid NOT NULL,
-    lead_id uuid NOT NULL,
-    endpoint_id uuid NOT NULL,
-    host text NOT NULL,
-    first_at timestamp(3) with time zone NOT NULL,
-    last_at timestamp(3) with time zone NOT NULL,
-    CONSTRAINT recipient_host_is_text_of_1_to_255 CHECK (app.is_text(host, 255))
-);
-ALTER TABLE ONLY webhook.recipient ALTER COLUMN organization_id SET STATISTICS 0;
-ALTER TABLE ONLY webhook.recipient ALTER COLUMN lead_id SET STATISTICS 0;
-ALTER TABLE ONLY webhook.recipient ALTER COLUMN endpoint_id SET STATISTICS 0;
-ALTER TABLE ONLY webhook.recipient ALTER COLUMN host SET STATISTICS 0;
-ALTER TABLE ONLY webhook.recipient ALTER COLUMN first_at SET STATISTICS 0;
-ALTER TABLE ONLY webhook.recipient ALTER COLUMN last_at SET STATISTICS 0;
-
-ALTER TABLE ONLY webhook.recipient FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE webhook.recipient OWNER TO leads_owner;
-
-COMMENT ON TABLE webhook.recipient IS 'Which webhooks received values of which leads. An erasure lists them, and then deletes the rows.';
-
-COMMENT ON COLUMN webhook.recipient.lead_id IS 'The lead.';
-
-COMMENT ON COLUMN webhook.recipient.endpoint_id IS 'The webhook. It may be gone.';
-
-COMMENT ON COLUMN webhook.recipient.host IS 'The host of its address at the last attempt.';
-
-COMMENT ON COLUMN webhook.recipient.first_at IS 'The first attempt.';
-
-COMMENT ON COLUMN webhook.recipient.last_at IS 'The last attempt.';
 
 CREATE TABLE webhook.unqueued_batch (
     organization_id uuid NOT NULL,
@@ -21678,6 +21751,8 @@ CREATE POLICY endpoint_eraser_delete ON webhook.endpoint FOR DELETE TO leads_era
 
 CREATE POLICY endpoint_eraser_select ON webhook.endpoint FOR SELECT TO leads_eraser USING (true);
 
+CREATE POLICY endpoint_eraser_update ON webhook.endpoint FOR UPDATE TO leads_eraser USING (true) WITH CHECK (true);
+
 CREATE POLICY endpoint_exec_delete ON webhook.endpoint FOR DELETE TO leads_exec USING ((organization_id = ( SELECT k.organization_id
    FROM auth.claimed_key k
   WHERE ('admin'::text = ANY (k.scopes)))));
@@ -22366,7 +22441,7 @@ GRANT DELETE ON TABLE webhook.endpoint TO leads_eraser;
 
 GRANT SELECT(organization_id),INSERT(organization_id) ON TABLE webhook.endpoint TO leads_exec;
 GRANT INSERT(organization_id) ON TABLE webhook.endpoint TO leads_jobs;
-GRANT SELECT(organization_id) ON TABLE webhook.endpoint TO leads_eraser;
+GRANT SELECT(organization_id),UPDATE(organization_id) ON TABLE webhook.endpoint TO leads_eraser;
 
 GRANT SELECT(id),INSERT(id) ON TABLE webhook.endpoint TO leads_exec;
 GRANT INSERT(id) ON TABLE webhook.endpoint TO leads_jobs;
@@ -22538,8 +22613,8 @@ GRANT ALL ON FUNCTION admin.forms(organization_id uuid) TO leads_operator;
 REVOKE ALL ON FUNCTION admin.good_key(id uuid, OUT organization_id uuid, OUT environment text, OUT name text, OUT scopes text[], OUT expires_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.good_key(id uuid, OUT organization_id uuid, OUT environment text, OUT name text, OUT scopes text[], OUT expires_at timestamp with time zone) TO leads_operator;
 
-REVOKE ALL ON FUNCTION admin.import_leads(organization_id uuid, file_digest bytea, is_csv boolean, match text, on_duplicate text, push boolean, is_last boolean) FROM PUBLIC;
-GRANT ALL ON FUNCTION admin.import_leads(organization_id uuid, file_digest bytea, is_csv boolean, match text, on_duplicate text, push boolean, is_last boolean) TO leads_operator;
+REVOKE ALL ON FUNCTION admin.import_leads(organization_id uuid, file_digest bytea, is_csv boolean, match text, on_duplicate text, push boolean, is_last boolean, events boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.import_leads(organization_id uuid, file_digest bytea, is_csv boolean, match text, on_duplicate text, push boolean, is_last boolean, events boolean) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.index_leads(after uuid, batch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.index_leads(after uuid, batch integer) TO leads_worker;
@@ -22594,6 +22669,17 @@ GRANT SELECT(created_at) ON TABLE crm.attempt TO leads_exec;
 
 REVOKE ALL ON FUNCTION crm.copies(organization_id uuid, lead_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION crm.copies(organization_id uuid, lead_id uuid) TO leads_eraser;
+
+GRANT SELECT ON TABLE webhook.recipient TO leads_exec;
+GRANT SELECT,INSERT,DELETE ON TABLE webhook.recipient TO leads_jobs;
+GRANT SELECT,DELETE ON TABLE webhook.recipient TO leads_eraser;
+
+GRANT UPDATE(host) ON TABLE webhook.recipient TO leads_jobs;
+
+GRANT UPDATE(last_at) ON TABLE webhook.recipient TO leads_jobs;
+
+REVOKE ALL ON FUNCTION webhook.recipients(organization_id uuid, lead_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION webhook.recipients(organization_id uuid, lead_id uuid) TO leads_eraser;
 
 REVOKE ALL ON FUNCTION admin.leads_to_erase(organization_id uuid, lead_id uuid, email text, phone text) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.leads_to_erase(organization_id uuid, lead_id uuid, email text, phone text) TO leads_operator;
@@ -23937,14 +24023,6 @@ GRANT UPDATE(faults) ON TABLE intake.submission TO leads_jobs;
 
 GRANT SELECT(created_at) ON TABLE intake.submission TO leads_exec;
 
-GRANT SELECT ON TABLE webhook.recipient TO leads_exec;
-GRANT SELECT,INSERT,DELETE ON TABLE webhook.recipient TO leads_jobs;
-GRANT SELECT,DELETE ON TABLE webhook.recipient TO leads_eraser;
-
-GRANT UPDATE(host) ON TABLE webhook.recipient TO leads_jobs;
-
-GRANT UPDATE(last_at) ON TABLE webhook.recipient TO leads_jobs;
-
 GRANT SELECT,DELETE ON TABLE webhook.unqueued_batch TO leads_jobs;
 
 GRANT INSERT(organization_id) ON TABLE webhook.unqueued_batch TO leads_jobs;
@@ -24097,7 +24175,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
     "oneOf": ["$body", {"$ref": "#/components/schemas/SignalBatch"}]
   },"answer":"api.signal","form":"one_or_list","statuses":[201],"headers":[],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.create_webhook","tag":"Webhooks","request":"api.new_webhook_input","rule":null,"answer":"api.webhook","form":null,"statuses":[201],"headers":[],"problems":["too_many_webhooks","secret_already_shown","no_sealing_key"],"parameters":{},"examples":{}}
--- {"function":"api.delete_lead","tag":"Leads","request":null,"rule":null,"answer":"api.lead_erasure","form":null,"statuses":[200,202],"headers":[],"problems":[],"parameters":{},"examples":{"202": {"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "status": "waiting", "copies": []}}}
+-- {"function":"api.delete_lead","tag":"Leads","request":null,"rule":null,"answer":"api.lead_erasure","form":null,"statuses":[200,202],"headers":[],"problems":[],"parameters":{},"examples":{"202": {"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "status": "waiting", "copies": [], "webhooks": []}}}
 -- {"function":"api.delete_webhook","tag":"Webhooks","request":null,"rule":null,"answer":"api.webhook","form":null,"statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.export_audit_events","tag":"Audit log","request":null,"rule":null,"answer":"api.audit_event","form":"export","statuses":[200],"headers":["Content-Disposition"],"problems":["validation_failed"],"parameters":{},"examples":{}}
 -- {"function":"api.export_leads","tag":"Leads","request":null,"rule":null,"answer":"api.exported_lead","form":"export","statuses":[200],"headers":["Content-Disposition"],"problems":["validation_failed"],"parameters":{},"examples":{}}
@@ -24200,8 +24278,8 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"type":"api.lead_copy","relation":"crm.sync","never_null":["may_have_made"],"fields":{},"example":null}
 -- {"type":"api.lead_details","relation":"app.lead","never_null":["details"],"fields":{"details":{"$ref":"#/components/schemas/LeadDetailValues"}},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "phone": "(555) 010-0199", "reference": "form-7731", "details": {"roof_age": 12, "insured": true}, "updated_at": "2026-04-27T13:22:09.218Z"}}
 -- {"type":"api.lead_details_input","relation":"app.lead","never_null":[],"fields":{"details":{"anyOf":[{"$ref":"#/components/schemas/LeadDetailPatch"},{"type":"null"}]}},"example":{"phone": "(555) 010-0199", "details": {"roof_age": 12, "color": null}}}
--- {"type":"api.lead_erasure","relation":null,"never_null":["id","status","copies"],"fields":{"status":{"type":"string","enum":["erased","waiting"]}},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "status": "erased", "copies": [{"vendor": "jobnimbus", "account": "default", "status": "ok", "external_id": "jn_117422", "may_have_made": []}]}}
--- {"type":"api.lead_everything","relation":null,"never_null":["signals","scores","crm_pushes","audit_events","kept_answers","is_complete","submissions"],"fields":{},"example":{"lead": null, "details": null, "signals": [], "scores": [], "crm_pushes": [], "audit_events": [], "kept_answers": [], "is_complete": true, "submissions": []}}
+-- {"type":"api.lead_erasure","relation":null,"never_null":["id","status","copies","webhooks"],"fields":{"status":{"type":"string","enum":["erased","waiting"]}},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "status": "erased", "copies": [{"vendor": "jobnimbus", "account": "default", "status": "ok", "external_id": "jn_117422", "may_have_made": []}], "webhooks": [{"id": "0197f3e2-5b1c-7d4e-9a61-2f0c8b7d3e15", "host": "hooks.example.com", "first_at": "2026-04-27T13:22:06.301Z", "last_at": "2026-04-27T18:55:42.312Z"}]}}
+-- {"type":"api.lead_everything","relation":null,"never_null":["signals","scores","crm_pushes","audit_events","kept_answers","is_complete","submissions","webhooks"],"fields":{},"example":{"lead": null, "details": null, "signals": [], "scores": [], "crm_pushes": [], "audit_events": [], "kept_answers": [], "is_complete": true, "submissions": [], "webhooks": []}}
 -- {"type":"api.lead_input","relation":"app.lead","never_null":[],"fields":{},"example":{"name": "Sarah Mitchell", "email": "sarah.mitchell@example.com", "source": "website", "industry": "residential", "pipeline_stage": "new"}}
 -- {"type":"api.lead_item","relation":"app.lead","never_null":[],"fields":{},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "google_ads", "lead_score": 87, "pipeline_stage": "qualified", "industry": null, "company_size": null, "created_at": "2026-04-27T13:22:05.114Z", "updated_at": "2026-04-27T13:22:09.218Z"}}
 -- {"type":"api.lead_sync","relation":null,"never_null":["id"],"fields":{},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "crm_sync": {"vendor": "jobnimbus", "external_id": "jn_117422", "status": "ok", "last_synced_at": "2026-04-27T19:03:42.118Z"}}}
@@ -24215,6 +24293,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"type":"api.signal_input","relation":"scoring.signal","never_null":["type"],"fields":{"value":{"$ref":"#/components/schemas/SignalValue"},"observed_at":{"anyOf":[{"type":"string","format":"date-time"},{"type":"string","format":"date"},{"type":"null"}]}},"example":{"type": "storm_event", "value": {"miles": 4.2}, "observed_at": "2026-04-27T13:20:00Z"}}
 -- {"type":"api.webhook","relation":"webhook.endpoint","never_null":[],"fields":{"secret":{"type":["string","null"]},"actions":{"type":["array","null"],"minItems":1,"maxItems":100,"items":{"$ref":"#/components/schemas/AuditAction"}}},"example":{"id": "01a15d22-7c4d-7f50-8b6c-7d8e9fa0b1c2", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Data warehouse", "url": "https://hooks.example.com/leads", "actions": ["lead.created", "lead.updated", "lead.erased"], "include": "ids", "state": "enabled", "disabled_reason": null, "disabled_at": null, "failing_since": null, "secret": null, "previous_secret_expires_at": null, "created_at": "2026-04-20T09:00:00.000Z", "updated_at": "2026-04-20T09:00:00.000Z"}}
 -- {"type":"api.webhook_input","relation":"webhook.endpoint","never_null":[],"fields":{"url":{"type":"string","maxLength":2000,"pattern":"^https://[!-~]+$"},"actions":{"type":["array","null"],"minItems":1,"maxItems":100,"items":{"$ref":"#/components/schemas/AuditAction"}},"include":{"type":"string","enum":["ids","values"]},"state":{"type":"string","enum":["enabled","disabled"]},"skip_missed":{"type":"boolean"}},"example":{"state": "enabled"}}
+-- {"type":"api.webhook_recipient","relation":"webhook.recipient","never_null":["id","host","first_at","last_at"],"fields":{},"example":null}
 
 -- the rows of api.named_schema
 -- {"name":"AuditPayload","schema":{

@@ -2114,3 +2114,52 @@ comment on column api.route.sunset_at is
 comment on column api.route.deprecation_link is 'The address of a page that says what replaces the route, for the header Link.';
 
 reset role;
+
+-- migration: import_correlation_id
+-- Says what the correlation_id of an event is if leads import has written it.
+--
+-- Locks: none that matter; only comments change.
+-- Duration: 0 s per million rows: no row is read.
+-- Phase: expand
+-- If it breaks off: nothing is left behind; run leads migrate again.
+
+set local role leads_owner;
+
+comment on column audit.event.correlation_id is
+  'The X-Request-Id of the request that made the change, or "import:" and the beginning of the SHA-256 of the file that leads '
+  'import has read; otherwise null.';
+comment on column api.audit_event.correlation_id is
+  'The `X-Request-Id` of the request that made the change, or `import:` and the beginning of the SHA-256 of an imported file; '
+  'otherwise null.';
+
+reset role;
+
+-- migration: webhook_recipients
+-- Adds the webhooks that received values of a lead to the responses of DELETE /leads/{id} and GET /leads/{id}/everything.
+--
+-- Locks: none that matter; types of responses change.
+-- Duration: 0 s per million rows: no row is read.
+-- Phase: expand
+-- If it breaks off: nothing is left behind; run leads migrate again.
+
+set local role leads_owner;
+
+create type api.webhook_recipient as (
+  id uuid,
+  host text,
+  first_at api.utc_time,
+  last_at api.utc_time
+);
+comment on type api.webhook_recipient is 'A webhook that received values of a lead.';
+comment on column api.webhook_recipient.id is 'The id of the webhook. It may have been deleted since.';
+comment on column api.webhook_recipient.host is 'The host of its address.';
+comment on column api.webhook_recipient.first_at is 'When values were first sent to it.';
+comment on column api.webhook_recipient.last_at is 'When values were last sent to it.';
+
+alter type api.lead_erasure add attribute webhooks api.webhook_recipient[];
+comment on column api.lead_erasure.webhooks is
+  'The webhooks that received values of the lead. What receives their messages must erase them, too.';
+alter type api.lead_everything add attribute webhooks api.webhook_recipient[];
+comment on column api.lead_everything.webhooks is 'The webhooks that received values of the lead.';
+
+reset role;

@@ -51,6 +51,7 @@ reset role;
 \ir audit/record_read.sql
 \ir audit/record_archive_erasure.sql
 \ir crm/copies.sql
+\ir webhook/recipients.sql
 \ir audit/erase_events.sql
 \ir audit/is_about_person.sql
 \ir audit/erase_submissions.sql

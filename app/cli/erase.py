@@ -56,9 +56,10 @@ def erase(
 
     The command deletes the rows, replaces the person's values in the audit log by {"erased": true},
     and records the erasure there; the log stays verifiable. It also empties the stored answers of
-    Idempotency-Keys. It prints the records at the CRM, which you must erase there. Backups and the
-    write-ahead log keep the values until they expire. Archives of retired years keep them, too: the
-    command names those that you don't give with --archive. You can run it again for them.
+    Idempotency-Keys. It prints the records at the CRM and the webhooks that received values: you
+    must erase them there. Backups and the write-ahead log keep the values until they expire.
+    Archives of retired years keep them, too: the command names those that you don't give with
+    --archive. You can run it again for them.
     """
     archives = archives_of(paths, identity, keys)
     is_person = email is not None or phone is not None
@@ -118,9 +119,9 @@ def _erase_leads(
             _wait(gone["wait_seconds"], f"A push of {row['lead_id']} is in progress")
         del gone["wait_seconds"]
         done.append({"organization_id": row["organization_id"], "lead_id": row["lead_id"], **gone})
-        if gone["copies"] != row["copies"]:
-            # A push ended after the records were listed.
-            for line in _outside(gone["copies"]):
+        if (gone["copies"], gone["webhooks"]) != (row["copies"], row["webhooks"]):
+            # A push ended, or values were sent, after the records were listed.
+            for line in _outside(gone):
                 click.echo(line, err=as_json)
     counts = archives.erase(connection, {(row["organization_id"], row["lead_id"]) for row in leads})
     for item in done:
@@ -232,13 +233,16 @@ def _described(row: DictRow) -> list[str]:
         "deleted before" if row["is_deleted"] else " ".join(f"{row[key]}" for key in ("name", "email") if row[key])
     )
     lines = [f"{row['lead_id']} ({description}), {_counted(row['events'], 'event')}"]
-    return [*lines, *_outside(row["copies"])]
+    return [*lines, *_outside(row)]
 
 
-def _outside(copies: list[dict[str, Any]]) -> list[str]:
-    """The records at the vendors, which this command can't erase."""
-    lines = []
-    for copy in copies:
+def _outside(row: dict[str, Any]) -> list[str]:
+    """The records at the vendors, and what webhooks received, which this command can't erase."""
+    lines = [
+        f"  {webhook['host']}, webhook {webhook['id']}: received values at {webhook['last_at']}. Erase them there."
+        for webhook in row["webhooks"]
+    ]
+    for copy in row["copies"]:
         where = f"  {copy['vendor']}, account {copy['account']}"
         if copy["external_id"] is not None:
             lines.append(f"{where}: the record {copy['external_id']}. Erase it there.")

@@ -88,6 +88,7 @@ class Archives:
                 "is_deleted": True,
                 "events": count,
                 "copies": [],
+                "webhooks": [],
             }
             for (organization_id, lead_id), count in events.items()
         ]

@@ -38,6 +38,7 @@ class _Options:
     match: str
     on_duplicate: str
     push: bool
+    events: bool
 
 
 @click.command("import")
@@ -64,6 +65,7 @@ class _Options:
     help="The field by which a row finds the lead that exists.",
 )
 @click.option("--push", is_flag=True, help="Push leads that are in the push_stage of the CRM connection.")
+@click.option("--events", is_flag=True, help="Send the events of these rows to webhooks.")
 @click.option("--dry-run", is_flag=True, help="Store nothing, and print what would happen.")
 @click.option("--again", is_flag=True, help="Import a file that was imported to its end before.")
 @click.option(
@@ -80,6 +82,7 @@ def import_leads(
     on_duplicate: str,
     match: str,
     push: bool,
+    events: bool,
     dry_run: bool,
     again: bool,
     errors_path: Path | None,
@@ -100,7 +103,7 @@ def import_leads(
     if errors_path is not None and errors_path.exists() and errors_path.samefile(path):
         raise Mistake("--errors names the file that is imported. Give it another name.")
     digest, total = _examine(path, format)
-    options = _Options(organization, format == "csv", match, on_duplicate, push)
+    options = _Options(organization, format == "csv", match, on_duplicate, push, events)
     with addresses() as urls, connect(urls.of_operator(), session.IMPORT) as connection, ExitStack() as stack:
         begun = call(connection, "admin.begin_import", organization, digest, again)[0]
         if begun["is_complete"]:
@@ -175,6 +178,7 @@ def _import(
                 options.on_duplicate,
                 options.push,
                 position == total,
+                options.events,
             )[0]
             if errors is not None and sums["failures"]:
                 # Before the commit: a crash between the two makes the next run write them again.

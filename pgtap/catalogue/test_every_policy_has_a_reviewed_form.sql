@@ -218,6 +218,7 @@ where
         ('intake.client.client_eraser_select', 'leads_eraser', 'select'),
         ('intake.client.client_eraser_delete', 'leads_eraser', 'delete'),
         ('webhook.endpoint.endpoint_eraser_select', 'leads_eraser', 'select'),
+        ('webhook.endpoint.endpoint_eraser_update', 'leads_eraser', 'update'),
         ('webhook.endpoint.endpoint_eraser_delete', 'leads_eraser', 'delete'),
         ('webhook.delivery.delivery_eraser_select', 'leads_eraser', 'select'),
         ('webhook.delivery.delivery_eraser_delete', 'leads_eraser', 'delete'),

@@ -765,6 +765,7 @@ from (values
     update (organization_id) on crm.sync
     delete on webhook.endpoint
     select (organization_id, id) on webhook.endpoint
+    update (organization_id) on webhook.endpoint
     delete on webhook.delivery
     select (organization_id, lead_id) on webhook.delivery
     delete, select on webhook.recipient
@@ -792,6 +793,7 @@ from (values
     execute on audit.erased_payload
     execute on auth.organization_id
     execute on crm.copies
+    execute on webhook.recipients
     execute on audit.record_erasure
     usage on schema admin
     delete on admin.import_row

@@ -2,10 +2,10 @@
 set local role leads_jobs;
 
 create or replace function admin.erase_lead(organization_id uuid, lead_id uuid)
-returns table (wait_seconds numeric, rows_gone bigint, events bigint, copies json)
+returns table (wait_seconds numeric, rows_gone bigint, events bigint, copies json, webhooks json)
 language sql volatile security definer set search_path = pg_catalog, pg_temp
 begin atomic
-  select e.wait_seconds, e.rows_gone, e.events, e.copies
+  select e.wait_seconds, e.rows_gone, e.events, e.copies, e.webhooks
   from audit.erase_lead(erase_lead.organization_id, erase_lead.lead_id) as e;
 end;
 

@@ -1,6 +1,9 @@
 -- admin.import_leads - stores the rows that this transaction has copied, for leads import.
 set local role leads_jobs;
 
+-- In the same transaction, so that the previous release finds a function at any time.
+drop function if exists admin.import_leads(uuid, bytea, boolean, text, text, boolean, boolean);
+
 create or replace function admin.import_leads(
   organization_id uuid,
   file_digest bytea,
@@ -8,7 +11,8 @@ create or replace function admin.import_leads(
   match text,
   on_duplicate text,
   push boolean,
-  is_last boolean
+  is_last boolean,
+  events boolean default false
 )
 returns table (rows_done integer, created integer, updated integer, skipped integer, failed integer, failures json)
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
@@ -44,11 +48,16 @@ begin
       hint = 'Another command imports this file. Wait until it has ended, and run the command again.';
   end if;
 
+  -- audit.write_event writes this as the correlation_id, and webhook.queue_deliveries leaves such events out.
+  if not import_leads.events then
+    perform set_config('leads.import', 'import:' || encode(substr(import_leads.file_digest, 1, 8), 'hex'), true);
+  end if;
   select array_agg(row(r.position + v_import.rows_done, r.status, r.lead_id, r.faults)::api.bulk_result order by r.position)
   into v_results
   from app.store_leads(
     v_organization_id, v_rows, import_leads.is_csv, import_leads.match, import_leads.on_duplicate, import_leads.push, true
   ) as r;
+  perform set_config('leads.import', '', true);
   -- Such results say that a lead exists, or that an earlier row is the same.
   if exists (
     select from unnest(v_results) as r
@@ -99,12 +108,13 @@ begin
   where i.organization_id = v_organization_id and i.file_digest = import_leads.file_digest;
 end $$;
 
-comment on function admin.import_leads(uuid, bytea, boolean, text, text, boolean, boolean) is
+comment on function admin.import_leads(uuid, bytea, boolean, text, text, boolean, boolean, boolean) is
 $$Stores the rows that this transaction has copied into admin.import_line, and returns the sums of the import.
 
 They must follow the rows that are done. is_csv, match, on_duplicate, push: as for app.store_leads. is_last: whether these are the
-last rows of the file. failures: a JSON array of {"row", "errors"} of these rows; null: none failed. Writes the event lead.read if a row
+last rows of the file. events: whether the events of these rows are sent to webhooks; if not, their correlation_id is "import:" and
+the first 16 digits of the file's SHA-256. failures: a JSON array of {"row", "errors"} of these rows; null: none failed. Writes the event lead.read if a row
 finds a lead that exists.
 Raises PT409 import_is_elsewhere, and PT422 validation_failed if CSV has an unknown column.$$;
 
-grant execute on function admin.import_leads(uuid, bytea, boolean, text, text, boolean, boolean) to leads_operator;
+grant execute on function admin.import_leads(uuid, bytea, boolean, text, text, boolean, boolean, boolean) to leads_operator;

@@ -22,7 +22,7 @@ begin
     return row(
       202,
       json_build_object('Retry-After', least(ceil(v_erasure.wait_seconds), 60)::text),
-      row_to_json(row(delete_lead.id, 'waiting', '{}')::api.lead_erasure)::text
+      row_to_json(row(delete_lead.id, 'waiting', '{}', '{}')::api.lead_erasure)::text
     );
   elsif v_erasure.rows_gone = 0 and v_erasure.events = 0 then
     return null;
@@ -46,6 +46,10 @@ begin
         )
         -- The other pushes have not created a record.
         where c.external_id is not null or json_array_length(c.may_have_made) > 0
+      ),
+      array(
+        select row(w.id, w.host, w.first_at, w.last_at)::api.webhook_recipient
+        from json_to_recordset(v_erasure.webhooks) as w (id uuid, host text, first_at text, last_at text)
       )
     )::api.lead_erasure)::text
   );
@@ -56,8 +60,8 @@ $$Erase a lead.
 
 This cannot be undone. It deletes the lead with its signals, scores and pushes, replaces its values in the audit log by
 {"erased": true}, and empties the stored responses of Idempotency-Keys. The audit log records lead.erased. copies lists
-the records in CRMs: erase them there. It is in this response only, so keep it; GET /leads/{id}/everything shows the
-pushes before the erasure. 202 means that nothing was erased, because a push to the CRM is in progress:
+the records in CRMs, and webhooks the webhooks that received values of the lead: erase them there. They are in this response
+only, so keep it; GET /leads/{id}/everything shows them before the erasure. 202 means that nothing was erased, because a push to the CRM is in progress:
 repeat the request after the seconds in Retry-After. If the lead was erased before, the response is 404.$$;
 
 grant execute on function api.delete_lead(uuid) to leads_api;
@@ -68,5 +72,5 @@ call api.document(
   tag => 'Leads',
   answer => 'api.lead_erasure',
   statuses => '{200,202}',
-  examples => '{"202": {"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "status": "waiting", "copies": []}}'
+  examples => '{"202": {"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "status": "waiting", "copies": [], "webhooks": []}}'
 );

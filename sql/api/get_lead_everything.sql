@@ -104,6 +104,12 @@ begin
     order by s.created_at desc, s.id desc
     limit v_most + 1
   );
+  v_everything.webhooks := array(
+    select row(r.endpoint_id, r.host, app.utc_text(r.first_at), app.utc_text(r.last_at))::api.webhook_recipient
+    from webhook.recipient as r
+    where r.organization_id = v_organization_id and r.lead_id = get_lead_everything.id
+    order by r.first_at, r.endpoint_id
+  );
   v_everything.is_complete := greatest(
     cardinality(v_everything.submissions), cardinality(v_everything.signals), cardinality(v_everything.scores), cardinality(v_everything.audit_events),
     cardinality(v_everything.kept_answers)
@@ -119,8 +125,8 @@ end $$;
 comment on function api.get_lead_everything(uuid) is
 $$Get everything about a lead.
 
-The lead, its details, signals, scores, pushes with their attempts, audit events, submissions of forms, and the responses
-that are kept under Idempotency-Keys: what a person can ask for. lead and details are null if the lead was deleted and not erased. A list
+The lead, its details, signals, scores, pushes with their attempts, audit events, submissions of forms, the responses
+that are kept under Idempotency-Keys, and the webhooks that received its values: what a person can ask for. lead and details are null if the lead was deleted and not erased. A list
 has up to 1,000 entries, the newest. A lead that was erased returns 404.$$;
 
 grant execute on function api.get_lead_everything(uuid) to leads_api;

@@ -1,8 +1,12 @@
 -- audit.erase_lead - erases a lead: its rows, and its values in other rows.
 set local role leads_eraser;
 
+-- Its result has a column more. In the same transaction, so that the previous release finds a function at any time; this also
+-- drops the functions that call it, which follow in sql/load.sql.
+drop function if exists audit.erase_lead(uuid, uuid) cascade;
+
 create or replace function audit.erase_lead(organization_id uuid, lead_id uuid)
-returns table (wait_seconds numeric, rows_gone bigint, events bigint, copies json)
+returns table (wait_seconds numeric, rows_gone bigint, events bigint, copies json, webhooks json)
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -17,6 +21,7 @@ declare
   v_gone bigint := 0;
   v_items text[];
   v_copies json;
+  v_webhooks json;
 begin
   -- The locks make a concurrent change either commit before the erasure or find no lead.
   select l.pipeline_stage, l.email, l.phone_key into v_stage, v_email, v_phone_key
@@ -35,13 +40,20 @@ begin
     and s.run_at > clock_timestamp();
   if v_until is not null then
     -- A worker is calling the vendor. Its result, a record to list as a copy, is known soon.
-    return query select greatest(round(extract(epoch from v_until - clock_timestamp()), 3), 0.001), 0::bigint, 0::bigint, null::json;
+    return query select greatest(round(extract(epoch from v_until - clock_timestamp()), 3), 0.001), 0::bigint, 0::bigint, null::json, null::json;
     return;
   end if;
 
   -- The caller can roll the erasure back after reading the copies. This line of the server's log stays.
   raise log 'lead.erased: % erases lead % of organization %', session_user, v_lead_id, v_organization_id;
   v_copies := crm.copies(v_organization_id, v_lead_id);
+  -- A worker that is about to send values has locked the webhook. It has recorded the receiver when this lock is free, and
+  -- reads the erased events if it comes later.
+  perform from webhook.endpoint as p where p.organization_id = v_organization_id order by p.id for share;
+  v_webhooks := webhook.recipients(v_organization_id, v_lead_id);
+  delete from webhook.recipient as r where r.organization_id = v_organization_id and r.lead_id = v_lead_id;
+  get diagnostics v_count = row_count;
+  v_gone := v_gone + v_count;
   -- Explicit deletes instead of cascades: a cascade runs as the table's owner, and the audit
   -- triggers would then record all values.
   delete from crm.attempt as a
@@ -90,11 +102,15 @@ begin
       concat(
         '"lead_id":"', v_lead_id, '","diff":{',
         case when v_stage is not null then '"pipeline_stage":' || json_build_object('from', v_stage, 'to', null) end,
-        '},"erased":[', array_to_string(v_items, ','), ']'
+        '}',
+        ',"webhooks":' || (
+          select json_agg(json_build_object('id', w.id, 'host', w.host)) from json_to_recordset(v_webhooks) as w (id uuid, host text)
+        ),
+        ',"erased":[', array_to_string(v_items, ','), ']'
       )
     );
   end if;
-  return query select 0::numeric, v_gone, cardinality(v_items)::bigint, v_copies;
+  return query select 0::numeric, v_gone, cardinality(v_items)::bigint, v_copies, v_webhooks;
 end $$;
 
 comment on function audit.erase_lead(uuid, uuid) is
@@ -104,6 +120,6 @@ It deletes the lead with its words, signals, scores, pushes, attempts and submis
 sets kept answers to null, and writes the event lead.erased.
 wait_seconds: if it is greater than 0, nothing was done because a push holds a lease for that many seconds; call again then.
 rows_gone: the number of rows that were deleted or emptied. events: the number of events whose values were erased. copies:
-the records at CRMs, as crm.copies returned them before.$$;
+the records at CRMs, as crm.copies returned them before. webhooks: the webhooks that received values (webhook.recipients).$$;
 
 grant execute on function audit.erase_lead(uuid, uuid) to leads_jobs;

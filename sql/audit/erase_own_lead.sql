@@ -2,10 +2,10 @@
 set local role leads_eraser;
 
 create or replace function audit.erase_own_lead(lead_id uuid)
-returns table (wait_seconds numeric, rows_gone bigint, events bigint, copies json)
+returns table (wait_seconds numeric, rows_gone bigint, events bigint, copies json, webhooks json)
 language sql volatile security definer
 begin atomic
-  select e.wait_seconds, e.rows_gone, e.events, e.copies
+  select e.wait_seconds, e.rows_gone, e.events, e.copies, e.webhooks
   from audit.erase_lead(auth.organization_id('admin'), erase_own_lead.lead_id) as e;
 end;
 

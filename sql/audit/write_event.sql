@@ -18,8 +18,12 @@ declare
     when session_user = 'leads_operator' or audit.is_migrating_login() then 'system'
     else 'sql'
   end;
-  -- The id of the request and, after a space, its trace id if it has one (auth.enter).
-  v_request text := case when v_source = 'api' then current_setting('leads.request_id', true) end;
+  -- The id of the request and, after a space, its trace id if it has one (auth.enter); or the file that an operator imports
+  -- (admin.import_leads).
+  v_request text := case v_source
+    when 'api' then current_setting('leads.request_id', true)
+    when 'system' then current_setting('leads.import', true)
+  end;
   v_trace_id text := case when strpos(v_request, ' ') > 0 then substring(v_request, ' ([0-9a-f]{32})$') end;
   v_payload text := concat(
     '{', write_event.about, ',"key_id":', coalesce(to_json(v_key_id)::text, 'null'),

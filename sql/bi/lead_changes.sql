@@ -39,7 +39,9 @@ comment on column bi.lead_changes.is_erased is 'Whether the values were erased s
 comment on column bi.lead_changes.changed_via is 'Where the change came from: api, sql, worker or system.';
 comment on column bi.lead_changes.key_id is 'The id of the API key that made the change; null: it was not made through the API.';
 comment on column bi.lead_changes.role is 'The database login that made the change; null: it was made through the API.';
-comment on column bi.lead_changes.correlation_id is 'The X-Request-Id of the request that made the change; null outside requests.';
+comment on column bi.lead_changes.correlation_id is
+  'The X-Request-Id of the request that made the change, or "import:" and the beginning of the SHA-256 of an imported file; '
+  'otherwise null.';
 comment on column bi.lead_changes.trace_id is
   'The trace id of the request that made the change, 32 hexadecimal digits; null: it had no traceparent.';
 

@@ -28,4 +28,5 @@ grant
   delete
 on webhook.endpoint to leads_jobs;
 
-grant select (organization_id, id), delete on webhook.endpoint to leads_eraser;
+-- audit.erase_lead locks rows, which requires UPDATE on a column that never changes.
+grant select (organization_id, id), update (organization_id), delete on webhook.endpoint to leads_eraser;

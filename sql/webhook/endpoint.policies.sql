@@ -22,6 +22,7 @@ create policy endpoint_jobs_insert on webhook.endpoint for insert to leads_jobs 
 create policy endpoint_jobs_update on webhook.endpoint for update to leads_jobs using (true) with check (true);
 create policy endpoint_jobs_delete on webhook.endpoint for delete to leads_jobs using (true);
 
--- leads erase --organization
+-- leads erase
 create policy endpoint_eraser_select on webhook.endpoint for select to leads_eraser using (true);
+create policy endpoint_eraser_update on webhook.endpoint for update to leads_eraser using (true) with check (true);
 create policy endpoint_eraser_delete on webhook.endpoint for delete to leads_eraser using (true);

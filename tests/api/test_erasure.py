@@ -28,7 +28,7 @@ def test_a_lead_is_erased_once(server: Server, acme: Organization, lead: str) ->
         assert sorted(answer.status_code for answer in answers) == [200] + [404] * 7
         (erased,) = (answer for answer in answers if answer.status_code == 200)
         check_headers(erased)
-        assert erased.json() == {"id": lead.removeprefix("/leads/"), "status": "erased", "copies": []}
+        assert erased.json() == {"id": lead.removeprefix("/leads/"), "status": "erased", "copies": [], "webhooks": []}
         check_problem(client.get(lead), 404, "not_found")
         check_problem(client.get(f"{lead}/everything"), 404, "not_found")
         events = client.get("/audit-log", params={"lead_id": lead.removeprefix("/leads/")}).json()["data"]
@@ -61,3 +61,4 @@ def test_everything_about_a_lead(server: Server, acme: Organization, lead: str) 
         events = client.get("/audit-log", params={"lead_id": lead.removeprefix("/leads/")}).json()["data"]
         assert everything["audit_events"] == events
         assert (everything["crm_pushes"], everything["kept_answers"], everything["is_complete"]) == ([], [], True)
+        assert everything["webhooks"] == []

@@ -20,6 +20,7 @@ from tests.support.chain import seal, verdict
 from tests.support.contract import check_problem
 from tests.support.database import Database, Organization, make_organization
 from tests.support.process import Leads, Server, leads_on, mistake, printed
+from tests.support.webhooks import lease, make_webhook, queue
 
 ERASED = {"erased": True}
 # PostgreSQL does not compress values this short, so that the tests can search for them in files.
@@ -283,6 +284,37 @@ class TestALead:
             slow.commit()
         adder.join()
         check_problem(answers[0], 404, "not_found")
+
+    def test_it_lists_a_webhook_that_is_just_sent_values(self, database: Database, server: Server) -> None:
+        organization = make_organization(database, "Live Roofing", "live")
+        webhook = make_webhook(database, organization, include="values", actions=["lead.created"])
+        lead = new_person(database, server, organization)
+        queue(database)
+        done: list[dict[str, Any]] = []
+        with psycopg.connect(database.url("leads_worker")) as slow:
+            rows = slow.execute("select body from webhook.lease_deliveries(%s, 64)", ([organization.id],)).fetchall()
+            assert [CANARY["name"] in row[0] for row in rows] == [True]
+            eraser = threading.Thread(target=lambda: done.append(erase(database, organization.id, lead)))
+            eraser.start()
+            time.sleep(0.5)
+            assert done == []
+            slow.commit()
+        eraser.join()
+        assert [row["id"] for row in done[0]["webhooks"]] == [webhook]
+
+    def test_a_webhook_is_sent_nothing_while_a_lead_is_erased(self, database: Database, server: Server) -> None:
+        organization = make_organization(database, "Live Roofing", "live")
+        make_webhook(database, organization, include="values", actions=["lead.created"])
+        lead = new_person(database, server, organization)
+        database.sql("delete from app.lead where id = %s", lead)  # no row of the lead is left that could be locked
+        queue(database)
+        with psycopg.connect(database.url("leads_operator")) as slow:
+            slow.execute("select * from admin.erase_lead(%s, %s)", (organization.id, lead))
+            assert lease(database, organization) == []
+            slow.commit()
+        [delivery] = lease(database, organization)
+        assert CANARY["name"] not in delivery["body"]
+        assert database.sql("select * from webhook.recipient where lead_id = %s", lead) == []
 
     def test_a_repeated_erasure_does_nothing(self, database: Database, server: Server) -> None:
         organization = make_organization(database)
@@ -574,6 +606,18 @@ class TestAnOrganization:
 
 class TestOnTheCommandLine:
     """leads erase."""
+
+    def test_the_webhooks_that_received_values_are_listed(self, database: Database, leads: Leads) -> None:
+        organization = make_organization(database, "Live Roofing", "live")
+        webhook = make_webhook(database, organization, include="values", actions=["lead.created"])
+        [row] = database.sql(
+            "insert into app.lead (organization_id, email) values (%s, 'a@example.com') returning id", organization.id
+        )
+        queue(database)
+        assert len(lease(database, organization)) == 1
+        erased = leads("erase", "--lead", str(row["id"]), "--yes", "--json")
+        assert f"hooks.example.com, webhook {webhook}: received values at 20" in erased.stderr
+        assert [item["host"] for item in json.loads(erased.stdout)[0]["webhooks"]] == ["hooks.example.com"]
 
     def test_a_person_is_listed_confirmed_and_erased(self, database: Database, server: Server, leads: Leads) -> None:
         organization = make_organization(database)

@@ -16,6 +16,7 @@ from app.settings import ROOT
 from bench.site import Site, running
 from tests.support.database import Database, Organization, make_organization
 from tests.support.process import Leads, mistake, printed
+from tests.support.webhooks import make_webhook, queue
 
 ROWS = (
     '{"name": "Ada", "email": "ada@example.com", "lead_score": 7, "created_at": "2020-02-01", '
@@ -75,6 +76,22 @@ def test_each_format_has_the_same_rows(
     )
     assert events == [{"action": "lead.created", "source": "system", "role": "leads_operator"}]
     assert database.sql("select count(*) as n from admin.import_row") == [{"n": 0}]
+
+
+def test_events_are_sent_to_webhooks_only_with_the_option(
+    tmp_path: Path, leads: Leads, database: Database, organization: Organization
+) -> None:
+    webhook = make_webhook(database, organization, actions=["lead.created"])
+    database.sql("update app.organization set environment = 'live' where organization_id = %s", organization.id)
+    for number, options in enumerate(([], ["--events"])):
+        path = write(tmp_path, f"{number}.csv", f"email\n{number}@example.com\n")
+        printed(leads("import", str(path), "--organization", organization.id, *options))
+    queue(database)
+    rows = database.sql(
+        "select l.email from webhook.delivery as d join app.lead as l on l.id = d.lead_id where d.endpoint_id = %s",
+        webhook,
+    )
+    assert rows == [{"email": "1@example.com"}]
 
 
 def test_a_file_is_imported_once(tmp_path: Path, leads: Leads, database: Database, organization: Organization) -> None:

@@ -19,7 +19,9 @@ select act_as('alice', 'admin');
 select keep('erased', api.delete_lead(ada()));
 select is((kept('erased')).status, 200, 'it is erased');
 select is(
-  (kept('erased')).body::jsonb, jsonb_build_object('id', ada(), 'status', 'erased', 'copies', '[]'::jsonb), 'without copies'
+  (kept('erased')).body::jsonb,
+  jsonb_build_object('id', ada(), 'status', 'erased', 'copies', '[]'::jsonb, 'webhooks', '[]'::jsonb),
+  'without copies'
 );
 select is(api.delete_lead(ada()), null, 'a repeat finds nothing');
 select act_as('dba');

@@ -23,7 +23,7 @@ select act_as('alice', 'admin');
 select keep('all', api.get_lead_everything(ada()));
 select is(
   array(select json_object_keys((kept('all')).body::json)),
-  array['lead', 'details', 'signals', 'scores', 'crm_pushes', 'audit_events', 'kept_answers', 'is_complete', 'submissions'],
+  array['lead', 'details', 'signals', 'scores', 'crm_pushes', 'audit_events', 'kept_answers', 'is_complete', 'submissions', 'webhooks'],
   'the members in their order'
 );
 select is(
