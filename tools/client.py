@@ -27,6 +27,7 @@ _CONFIG = {"content_type_overrides": {_LINES: _JSON}, "literal_enums": True, "po
 _GENERATE = "generate --path openapi.json --config config.json --custom-template-path templates".split()
 _GENERATE += "--meta none --fail-on-warning".split()
 _WHEEL = "-m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation".split()
+_NAME = "leads_client-*.whl"
 
 
 def document() -> dict[str, Any]:
@@ -97,8 +98,11 @@ def build(document: dict[str, Any], folder: Path) -> Path:
         _run(source, "openapi-python-client", *_GENERATE, "--output-path", output)
         _run(source, "ruff", "format", "--quiet", "--isolated", output)
         folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.glob(_NAME):
+            old.unlink()
         _run(source, "python", *_WHEEL, "--wheel-dir", str(folder.resolve()), ".")
-    return max(folder.glob("leads_client-*.whl"), key=lambda path: path.stat().st_mtime)
+    (built,) = folder.glob(_NAME)
+    return built
 
 
 def main() -> None:

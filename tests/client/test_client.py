@@ -3,6 +3,7 @@
 import datetime
 import json
 import pickle
+import tomllib
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,6 +15,7 @@ from standardwebhooks import Webhook
 from tests.support.database import Database, Organization
 from tests.support.figures import count_stages
 from tests.support.process import Server
+from tools.client import SOURCE
 
 
 @pytest.fixture
@@ -158,7 +160,8 @@ def test_an_address_may_end_with_the_version(sdk: Any, server: Server, acme: Org
 def test_the_client_names_itself(sdk: Any, server: Server, acme: Organization) -> None:
     with sdk.Leads(server.base, acme.keys["read"]) as client:
         response = client.request("GET", "/health")
-    assert response.request.headers["User-Agent"] == "leads-client/0.9.0"
+    version = tomllib.loads((SOURCE / "pyproject.toml").read_text())["project"]["version"]
+    assert response.request.headers["User-Agent"] == f"leads-client/{version}"
     with pytest.raises(RuntimeError, match="closed"):
         client.get_health()
 
