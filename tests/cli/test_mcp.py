@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from email.message import Message
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -28,8 +30,6 @@ from app.cli.output import Mistake
 from app.settings import ROOT, SettingsError
 from tests.support.database import Organization
 from tests.support.process import Server, free_port
-
-COMMAND = [sys.executable, "-m", "app", "mcp"]
 
 LEFT_OUT = {"export_audit_events", "export_leads", "store_leads"}
 """The operations that are no tools, whatever the scope: exports and uploads."""
@@ -197,6 +197,11 @@ def test_a_list_has_ten_rows_unless_the_model_says_otherwise(session: Session) -
     assert session.tools()["verify_audit_log"].input_schema["properties"]["limit"]["default"] == 1000
 
 
+def test_an_id_leads_to_no_other_operation(session: Session) -> None:
+    for id in ("../organizations/me", "..%2forganizations%2fme", "x?limit=1", "x#", "./../../health"):
+        assert re.search(r"^404 not_found: |'id' cannot contain dot segments$", session.error("get_lead", id=id))
+
+
 def test_an_error_is_a_text(session: Session) -> None:
     first, *faults, last = session.error("create_lead", lead_score=300).splitlines()
     assert first.startswith("422 validation_failed: ")
@@ -234,31 +239,29 @@ def test_the_tools_can_be_fewer(document: dict[str, Any]) -> None:
 
 
 @contextmanager
-def losing(target: str, answers: int) -> Iterator[tuple[str, list[str]]]:
-    """A proxy that closes the connection instead of sending the first answers to a POST; and the Idempotency-Keys that
-    it saw.
+def between(target: str, lost: int = 0) -> Iterator[tuple[str, list[Message]]]:
+    """A proxy in front of the API, and the headers of all requests but those for the document. Instead of sending the
+    first answers, it closes the connection.
     """
-    keys: list[str] = []
+    seen: list[Message] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.forward()
-
-        def do_POST(self) -> None:
-            keys.append(self.headers["Idempotency-Key"])
-            self.forward(is_lost=len(keys) <= answers)
-
-        def forward(self, *, is_lost: bool = False) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             answer = httpx.request(self.command, target + self.path, headers=dict(self.headers), content=body)
-            if is_lost:
-                self.close_connection = True
-                return
+            if self.path != "/openapi.json":
+                seen.append(self.headers)
+                if len(seen) <= lost:
+                    self.close_connection = True
+                    return
             self.send_response(answer.status_code)
             self.send_header("Content-Type", answer.headers["Content-Type"])
             self.send_header("Content-Length", str(len(answer.content)))
             self.end_headers()
             self.wfile.write(answer.content)
+
+        def do_POST(self) -> None:
+            self.do_GET()
 
         def log_message(self, format: str, *args: Any) -> None:
             pass
@@ -267,31 +270,32 @@ def losing(target: str, answers: int) -> Iterator[tuple[str, list[str]]]:
         thread = threading.Thread(target=proxy.serve_forever)
         thread.start()
         try:
-            yield f"http://127.0.0.1:{proxy.server_port}", keys
+            yield f"http://127.0.0.1:{proxy.server_port}", seen
         finally:
             proxy.shutdown()
             thread.join()
 
 
-@pytest.mark.parametrize("answers", [1, 2])
+@pytest.mark.parametrize("lost", [1, 2])
 def test_a_lost_answer_creates_no_second_lead(
     opened: Callable[..., Session],
     session: Session,
     document: dict[str, Any],
     server: Server,
     acme: Organization,
-    answers: int,
+    lost: int,
 ) -> None:
-    lead = {"email": f"lost{answers}@example.com"}
-    with losing(server.base, answers) as (url, keys):
+    lead = {"email": f"lost{lost}@example.com"}
+    with between(server.base, lost) as (url, seen):
         careful = opened(mcp_server.make(document, url, acme.keys["write"], "write"))
-        if answers == 1:
+        if lost == 1:
             created = careful.data("create_lead", **lead)
         else:
             text = careful.error("create_lead", **lead)
-            assert f'send the same arguments with Idempotency-Key "{keys[0]}"' in text
-            created = careful.data("create_lead", **lead, **{"Idempotency-Key": keys[0]})
-        assert set(keys) == {keys[0]}
+            key = seen[0]["Idempotency-Key"]
+            assert f'send the same arguments with Idempotency-Key "{key}"' in text
+            created = careful.data("create_lead", **lead, **{"Idempotency-Key": key})
+        assert len({headers["Idempotency-Key"] for headers in seen}) == 1
         assert [row["id"] for row in session.data("list_leads", email=[lead["email"]])["data"]] == [created["id"]]
         # Another call has a key of its own.
         assert careful.data("create_lead", **lead)["id"] != created["id"]
@@ -309,13 +313,13 @@ class Http:
 
     url: str
     log: Path
+    seen: list[Message]
+    """The headers of the requests to the API."""
 
 
 @pytest.fixture(scope="module")
 def http(server: Server, acme: Organization, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Http]:
     log = tmp_path_factory.mktemp("mcp") / "log"
-    # The key of the environment must not be used.
-    environ = {**os.environ, "LEADS_API_URL": server.base, "LEADS_API_KEY": acme.keys["admin"]}
     options = [
         "--http",
         "--port",
@@ -326,24 +330,33 @@ def http(server: Server, acme: Organization, tmp_path_factory: pytest.TempPathFa
         "mcp.example.com",
     ]
     with (
+        between(server.base) as (url, seen),
         log.open("wb") as errors,
-        subprocess.Popen([*COMMAND, *options], cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=errors) as process,
+        subprocess.Popen(
+            [sys.executable, "-m", "app", "mcp", *options],
+            cwd=ROOT,
+            # The key of the environment must not be used.
+            env={**os.environ, "LEADS_API_URL": url, "LEADS_API_KEY": acme.keys["admin"]},
+            stdout=subprocess.PIPE,
+            stderr=errors,
+        ) as process,
     ):
         assert process.stdout is not None
         line = process.stdout.readline().decode()
         assert line.startswith("The MCP server is at http://127.0.0.1:"), log.read_text()
-        yield Http(line.split()[-1], log)
+        yield Http(line.split()[-1], log, seen)
         process.terminate()
 
 
 @pytest.fixture(scope="module")
 def calling(http: Http, opened: Callable[..., Session]) -> Callable[[str], Session]:
     """Opens sessions over HTTP, with a key."""
-    return lambda key: opened(StreamableHttpTransport(http.url, auth=key, headers={"X-Forwarded-For": "192.0.2.7"}))
+    headers = {"X-Forwarded-For": "192.0.2.7", "Cookie": "a=b", "Traceparent": f"00-{'1' * 32}-{'2' * 16}-01"}
+    return lambda key: opened(StreamableHttpTransport(http.url, auth=key, headers=headers))
 
 
 def test_over_http_each_caller_has_its_own_key(
-    calling: Callable[[str], Session], new_organization: Callable[..., Organization], acme: Organization, server: Server
+    http: Http, calling: Callable[[str], Session], new_organization: Callable[..., Organization], acme: Organization
 ) -> None:
     globex = new_organization()
     ours, theirs, reader = calling(acme.keys["write"]), calling(globex.keys["write"]), calling(globex.keys["read"])
@@ -356,7 +369,11 @@ def test_over_http_each_caller_has_its_own_key(
         assert ours.data("get_lead", id=lead["id"])["id"] == lead["id"]
     assert reader.error("create_lead", email="eve@example.com").startswith("403 insufficient_scope: ")
     assert calling("lk_live_unknown").error("list_leads").startswith("401 unauthorized: ")
-    assert "192.0.2.7" not in server.log.read_text()
+    used = {"lk_live_unknown", acme.keys["write"], globex.keys["write"], globex.keys["read"]}
+    assert {headers["Authorization"] for headers in http.seen} == {f"Bearer {key}" for key in used}
+    for headers in http.seen:
+        assert not {"cookie", "origin", "x-forwarded-for"} & {name.lower() for name in headers}
+        assert headers["Traceparent"].startswith("00-1111")
 
 
 @pytest.mark.parametrize(
