@@ -8730,7 +8730,10 @@ CREATE FUNCTION webhook.endpoint_item(organization_id uuid, endpoint_id uuid, se
      app.utc_text(p.disabled_at) AS utc_text,
      app.utc_text(p.failing_since) AS utc_text,
      endpoint_item.secret AS secret,
-     app.utc_text(p.previous_expires_at) AS utc_text,
+         CASE
+             WHEN (p.previous_expires_at > now()) THEN app.utc_text(p.previous_expires_at)
+             ELSE NULL::text
+         END AS "case",
      app.utc_text(p.created_at) AS utc_text,
      app.utc_text(p.updated_at) AS utc_text
     FROM webhook.endpoint p
@@ -18910,7 +18913,9 @@ declare
 begin
   perform app.raise_faults(422, 'validation_failed', webhook.endpoint_faults(v_settings, true));
   if (select count(*) >= 20 from webhook.endpoint as p where p.organization_id = v_organization_id) then
-    raise sqlstate 'PT409' using message = 'too_many_webhooks';
+    raise sqlstate 'PT409' using
+      message = 'too_many_webhooks',
+      hint = 'The organization has 20 webhooks, which is the most. Delete one that it no longer needs.';
   end if;
   insert into webhook.endpoint (organization_id, id, name, url, actions, include, position, secret, secret_key)
   values (

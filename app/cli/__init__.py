@@ -17,6 +17,7 @@ _COMMANDS = (
     "organizations",
     "keys",
     "forms",
+    "webhooks",
     "scoring",
     "import",
     "crm",
@@ -59,7 +60,8 @@ def leads() -> None:
     \b
     DATABASE_URL        login leads_api       serve
     LEADS_MIGRATE_URL   your migrating login  migrate, doctor, bi, psql, demo
-    LEADS_OPERATOR_URL  login leads_operator  organizations, keys, forms, scoring, import, crm, audit, erase, export
+    LEADS_OPERATOR_URL  login leads_operator  organizations, keys, forms, webhooks, scoring, import, crm, audit, erase,
+                                              export
     LEADS_WORKER_URL    login leads_worker    worker
 
     The password of an address may be in a file, such as a container's secret:

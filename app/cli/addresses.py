@@ -2,6 +2,7 @@
 one of four addresses, or the embedded server's.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -116,3 +117,14 @@ def _required(url: str | None, name: str, login: str) -> str:
     if url is None:
         raise Mistake(f"{name} is not set. Set it to the address of the database, with {login}.")
     return url
+
+
+def call_with_settings(connection: psycopg.Connection[DictRow], function: str, *arguments: object) -> list[DictRow]:
+    """The rows of a function. Raises Mistake with all faults of the settings."""
+    try:
+        return call(connection, function, *arguments)
+    except psycopg.Error as error:
+        if error.sqlstate != "PT422" or not error.diag.message_detail:
+            raise
+        faults = json.loads(error.diag.message_detail)
+        raise Mistake("\n".join(f"{fault['field']}: {fault['detail']}" for fault in faults)) from None

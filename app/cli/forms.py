@@ -6,10 +6,9 @@ from typing import Any, TextIO
 from uuid import UUID
 
 import click
-import psycopg
 from psycopg.rows import DictRow
 
-from app.cli.addresses import call, operator
+from app.cli.addresses import call, call_with_settings, operator
 from app.cli.output import Group, Mistake, json_option, one, progress, rows
 
 _BATCH = 100
@@ -85,7 +84,7 @@ def create(organization: UUID, secret_file: TextIO | None, as_json: bool, **opti
     if secret_file is not None:
         settings["secret"] = secret_file.read().strip()
     with operator() as connection:
-        form = _called(connection, "admin.create_form", organization, json.dumps(settings))[0]
+        form = call_with_settings(connection, "admin.create_form", organization, json.dumps(settings))[0]
     one(form, form["address"], as_json)
 
 
@@ -122,7 +121,7 @@ def set_(id: UUID, as_json: bool, **options: Any) -> None:
     if settings.get("source", "") is None:
         raise Mistake("A form needs a source. Give it a name, such as website.")
     with operator() as connection:
-        form = _called(connection, "admin.set_form", id, json.dumps(settings))[0]
+        form = call_with_settings(connection, "admin.set_form", id, json.dumps(settings))[0]
     one(form, f"The form {id} is changed.", as_json)
 
 
@@ -221,14 +220,3 @@ def _pair(text: str) -> tuple[str, str]:
     if not equals:
         raise Mistake(f"{text!r} is not NAME=VALUE.")
     return name, value
-
-
-def _called(connection: psycopg.Connection[DictRow], function: str, *arguments: object) -> list[DictRow]:
-    """The rows of a function. Raises Mistake with all faults of the settings."""
-    try:
-        return call(connection, function, *arguments)
-    except psycopg.Error as error:
-        if error.sqlstate != "PT422" or not error.diag.message_detail:
-            raise
-        faults = json.loads(error.diag.message_detail)
-        raise Mistake("\n".join(f"{fault['field']}: {fault['detail']}" for fault in faults)) from None

@@ -155,6 +155,9 @@ def test_the_secret_is_shown_once_and_only_the_worker_can_open_it(client: httpx.
     )
     assert row["overlap"] == pytest.approx(24 * 3600, abs=5)
     assert client.get(f"/webhooks/{webhook['id']}").json() == {**rotated, "secret": None}
+    overlap = "update webhook.endpoint set previous_expires_at = now() where id = %s"
+    database.sql(overlap, webhook["id"])
+    assert client.get(f"/webhooks/{webhook['id']}").json()["previous_secret_expires_at"] is None
     ended = client.post(f"/webhooks/{webhook['id']}/rotate-secret?overlap_hours=0").json()
     assert ended["previous_secret_expires_at"] is None
     assert database.sql("select previous_secret from webhook.endpoint where id = %s", webhook["id"]) == [
