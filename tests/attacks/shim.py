@@ -174,6 +174,9 @@ def _claims() -> Iterator[Attack]:
         for call in READS:
             yield Attack(f"{forged}, then {call}", (_PIN, forged, _body(call)), SAME, is_twin=True)
         yield Attack(f"{forged}, then auth.caller()", (_PIN, forged, "select auth.caller()"), SAME, is_twin=True)
+    for claim in ("{victim_digest}", "{victim_key}", "{victim}", "{own_read}"):
+        recorded = f"select auth.record_key_uses('{{{claim}}}', '{{1}}')"
+        yield Attack(f"{claim}: its use", (_PIN, recorded), SAME, is_twin=True)
     for call in (read for read in READS if "victim" not in read):
         # Without a key, both copies return the same, and no rows.
         yield Attack(f"no key: {call}", (_body(call),))
