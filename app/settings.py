@@ -65,7 +65,7 @@ class Settings:
     rate_burst: int
     """Requests that a key or form may send at once, after a pause."""
     crm_key: str | None
-    """The keys that encrypt the CRM credentials (see app/worker/vault.py).
+    """The keys that encrypt the CRM credentials and open the secrets of webhooks (app/worker/vault.py).
     None: the embedded server's own key.
     """
     has_worker: bool
