@@ -19311,7 +19311,8 @@ begin
         insert into webhook.recipient as r (organization_id, lead_id, endpoint_id, host, first_at, last_at)
         values (
           v_due.organization_id, v_delivery.lead_id, v_due.endpoint_id,
-          substring(v_endpoint.url, '^https?://([^/?#]+)'), v_until, v_until
+          -- The scheme may have any case, and a host of 253 characters a port after it. An error would stop all deliveries.
+          left(substring(v_endpoint.url, '^[^:/?#]+://([^/?#]+)'), 255), v_until, v_until
         )
         on conflict (organization_id, lead_id, endpoint_id)
           do update set host = excluded.host, last_at = excluded.last_at;
