@@ -569,6 +569,75 @@ COMMENT ON COLUMN api.kept_answer.body IS 'The body.';
 
 COMMENT ON COLUMN api.kept_answer.created_at IS 'When the request was made.';
 
+CREATE TYPE api.key AS (
+	id uuid,
+	organization_id uuid,
+	name text,
+	scope text,
+	environment text,
+	state text,
+	key text,
+	created_at api.utc_time,
+	expires_at api.utc_time,
+	revoked_at api.utc_time,
+	rotated_from uuid,
+	last_used_at api.utc_time
+);
+
+ALTER TYPE api.key OWNER TO leads_owner;
+
+COMMENT ON TYPE api.key IS 'An API key.';
+
+COMMENT ON COLUMN api.key.id IS 'The key''s id.';
+
+COMMENT ON COLUMN api.key.organization_id IS 'The organization''s id.';
+
+COMMENT ON COLUMN api.key.name IS 'What the key is for.';
+
+COMMENT ON COLUMN api.key.scope IS 'The highest scope: write includes read, and admin includes both.';
+
+COMMENT ON COLUMN api.key.environment IS 'live, or test: a test organization sends nothing to other services.';
+
+COMMENT ON COLUMN api.key.state IS 'active, revoked or expired.';
+
+COMMENT ON COLUMN api.key.key IS 'The key itself. Only the response that creates the key has it; otherwise it is null.';
+
+COMMENT ON COLUMN api.key.created_at IS 'When the key was created.';
+
+COMMENT ON COLUMN api.key.expires_at IS 'The key is refused from this time on; null: it does not expire.';
+
+COMMENT ON COLUMN api.key.revoked_at IS 'When the key was revoked; null: it is not.';
+
+COMMENT ON COLUMN api.key.rotated_from IS 'The id of the key that this key replaces.';
+
+COMMENT ON COLUMN api.key.last_used_at IS 'When the last request with the key began, with a delay of up to a minute; null: there was none.';
+
+CREATE TYPE api.key_input AS (
+	name text,
+	scope text,
+	expires_at text
+);
+
+ALTER TYPE api.key_input OWNER TO leads_owner;
+
+COMMENT ON TYPE api.key_input IS 'A new API key.';
+
+COMMENT ON COLUMN api.key_input.name IS 'What the key is for: a text of 1 to 255 characters.';
+
+COMMENT ON COLUMN api.key_input.scope IS 'The highest scope: write includes read, and admin includes both.';
+
+COMMENT ON COLUMN api.key_input.expires_at IS 'The key is refused from this time on; null: it does not expire.';
+
+CREATE TYPE api.key_rotation AS (
+	overlap_hours integer
+);
+
+ALTER TYPE api.key_rotation OWNER TO leads_owner;
+
+COMMENT ON TYPE api.key_rotation IS 'How an API key is rotated.';
+
+COMMENT ON COLUMN api.key_rotation.overlap_hours IS 'For how many hours the old key stays valid, at most 168.';
+
 CREATE TYPE api.lead AS (
 	id uuid,
 	organization_id uuid,
@@ -3187,14 +3256,9 @@ CREATE FUNCTION admin.create_key(organization_id uuid, scope text, digest bytea,
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  v_id uuid := app.new_id();
-  v_scopes text[] := case create_key.scope
-    when 'read' then array['read']
-    when 'write' then array['read', 'write']
-    when 'admin' then array['read', 'write', 'admin']
-  end;
+  v_organization_id uuid;
 begin
-  if v_scopes is null then
+  if (create_key.scope in ('read', 'write', 'admin')) is not true then
     raise sqlstate 'PT422' using message = 'unknown_scope', hint = 'The scopes are read, write and admin.';
   end if;
   if
@@ -3208,16 +3272,8 @@ begin
   if create_key.expires_at <= now() then
     raise sqlstate 'PT422' using message = 'expired', hint = 'The time of expiry is in the past.';
   end if;
-  insert into auth.api_key (organization_id, id, name, scopes, digest, expires_at)
-  values (
-    (admin.organization(create_key.organization_id)).organization_id,
-    v_id,
-    app.clean_text(create_key.name),
-    v_scopes,
-    create_key.digest,
-    create_key.expires_at
-  );
-  return v_id;
+  v_organization_id := (admin.organization(create_key.organization_id)).organization_id;
+  return auth.add_key(v_organization_id, create_key.scope, create_key.digest, create_key.name, create_key.expires_at);
 end $$;
 
 ALTER FUNCTION admin.create_key(organization_id uuid, scope text, digest bytea, name text, expires_at timestamp with time zone) OWNER TO leads_jobs;
@@ -6207,7 +6263,7 @@ begin
   end if;
   if v_key.revoked_at is not null or v_key.expires_at <= now() then
     raise sqlstate 'PT409' using
-      message = 'key_not_good',
+      message = 'key_not_valid',
       hint = format('The key %s is revoked or has expired. To create a new one, run: leads keys create', good_key.id);
   end if;
   organization_id := v_key.organization_id;
@@ -6219,7 +6275,7 @@ end $$;
 
 ALTER FUNCTION admin.good_key(id uuid, OUT organization_id uuid, OUT environment text, OUT name text, OUT scopes text[], OUT expires_at timestamp with time zone) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.good_key(id uuid, OUT organization_id uuid, OUT environment text, OUT name text, OUT scopes text[], OUT expires_at timestamp with time zone) IS 'Locks and returns the key. Raises PT404 key_not_found, PT409 key_not_good.';
+COMMENT ON FUNCTION admin.good_key(id uuid, OUT organization_id uuid, OUT environment text, OUT name text, OUT scopes text[], OUT expires_at timestamp with time zone) IS 'Locks and returns the key. Raises PT404 key_not_found, PT409 key_not_valid.';
 
 CREATE FUNCTION admin.import_leads(organization_id uuid, file_digest bytea, is_csv boolean, match text, on_duplicate text, push boolean, is_last boolean, events boolean DEFAULT false) RETURNS TABLE(rows_done integer, created integer, updated integer, skipped integer, failed integer, failures json)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -7151,6 +7207,60 @@ ALTER FUNCTION admin.organization(organization_id uuid) OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.organization(organization_id uuid) IS 'The organization. Raises PT404 organization_not_found, PT409 organization_erased.';
 
+CREATE FUNCTION auth.new_key(environment text) RETURNS text
+    LANGUAGE plpgsql PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_digits text := '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+  -- 244 random bits. A UUID comes from the operating system's source of randomness.
+  v_random bytea := sha512(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()));
+  v_stem text;
+  v_bytes bytea;
+  v_sum bigint := 4294967295;
+  v_end text := '';
+begin
+  -- 248 is a multiple of 62, so that each digit is as probable. Of 64 bytes, 30 are always below it.
+  v_stem := concat('lk_', new_key.environment, '_', (
+    select left(string_agg(substr(v_digits, get_byte(v_random, b.position) % 62 + 1, 1), ''), 30)
+    from generate_series(0, 63) as b (position)
+    where get_byte(v_random, b.position) < 248
+  ));
+
+  -- CRC-32 as in zlib. PostgreSQL has a function of its own from version 18 on.
+  v_bytes := convert_to(v_stem, 'UTF8');
+  for v_position in 0 .. octet_length(v_bytes) - 1 loop
+    v_sum := v_sum # get_byte(v_bytes, v_position);
+    for v_bit in 1 .. 8 loop
+      v_sum := (v_sum >> 1) # (v_sum & 1) * 3988292384;
+    end loop;
+  end loop;
+  v_sum := v_sum # 4294967295;
+  for v_position in 1 .. 6 loop
+    v_end := substr(v_digits, (v_sum % 62)::integer + 1, 1) || v_end;
+    v_sum := v_sum / 62;
+  end loop;
+  return v_stem || v_end;
+end $$;
+
+ALTER FUNCTION auth.new_key(environment text) OWNER TO leads_auth;
+
+COMMENT ON FUNCTION auth.new_key(environment text) IS 'A new key: lk_, live or test, 30 random base62 characters (178 bits), and a checksum.
+
+The checksum is the CRC-32 (as in zlib) of the text before it, in base62, padded with 0 to six characters. With it a secret
+scanner recognizes a key, and a typing error is detected without the database. No statement of a client has the key as a
+parameter, so that a server that logs parameters does not log it.';
+
+CREATE FUNCTION admin.new_key(organization_id uuid) RETURNS text
+    LANGUAGE sql SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT auth.new_key((admin.organization(organization_id)).environment) AS new_key;
+END;
+
+ALTER FUNCTION admin.new_key(organization_id uuid) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.new_key(organization_id uuid) IS 'A key that is not stored yet: the caller computes its digest. Raises PT404 organization_not_found, PT409 organization_erased.';
+
 CREATE FUNCTION admin.organizations() RETURNS TABLE(id uuid, name text, environment text, created_at text, erased_at text, country_code text, accepts_name_and_phone boolean, keep_audit_years integer, time_zone text)
     LANGUAGE sql STABLE SECURITY DEFINER
     BEGIN ATOMIC
@@ -7888,7 +7998,7 @@ end $$;
 
 ALTER FUNCTION admin.revoke_key(id uuid) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.revoke_key(id uuid) IS 'Revokes a key. Raises PT404 key_not_found, PT409 key_not_good.';
+COMMENT ON FUNCTION admin.revoke_key(id uuid) IS 'Revokes a key. Raises PT404 key_not_found, PT409 key_not_valid.';
 
 CREATE FUNCTION admin.rotate_key(id uuid, digest bytea, overlap interval DEFAULT '24:00:00'::interval) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
@@ -7896,8 +8006,7 @@ CREATE FUNCTION admin.rotate_key(id uuid, digest bytea, overlap interval DEFAULT
     AS $$
 declare
   v_old record;
-  v_id uuid := app.new_id();
-  v_new_id uuid;
+  v_id uuid;
 begin
   if rotate_key.overlap < interval '0' then
     raise sqlstate 'PT422' using message = 'invalid_overlap', hint = 'The overlap can''t be negative.';
@@ -7908,22 +8017,8 @@ begin
       message = 'key_of_form',
       hint = format('The key %s is the token of a form. Create another form: leads forms create', rotate_key.id);
   end if;
-  -- A second rotation would copy the end of the overlap, which is stored as the key's expiry.
-  select k.id into v_new_id
-  from auth.api_key as k
-  where k.organization_id = v_old.organization_id and k.rotated_from = rotate_key.id;
-  if found then
-    raise sqlstate 'PT409' using
-      message = 'key_rotated_already',
-      hint = format('The key %s was already rotated. Rotate its successor: %s.', rotate_key.id, v_new_id);
-  end if;
-  -- A key that expires before the overlap ends keeps its expiry.
-  update auth.api_key as k
-  set expires_at = least(k.expires_at, date_trunc('milliseconds', now() + rotate_key.overlap))
-  where k.organization_id = v_old.organization_id and k.id = rotate_key.id;
-
-  insert into auth.api_key (organization_id, id, name, scopes, digest, expires_at, rotated_from)
-  values (v_old.organization_id, v_id, v_old.name, v_old.scopes, rotate_key.digest, v_old.expires_at, rotate_key.id);
+  v_id := auth.add_successor(v_old.organization_id, rotate_key.id, rotate_key.digest);
+  perform auth.end_overlap(v_old.organization_id, rotate_key.id, rotate_key.overlap);
   return v_id;
 end $$;
 
@@ -7932,7 +8027,7 @@ ALTER FUNCTION admin.rotate_key(id uuid, digest bytea, overlap interval) OWNER T
 COMMENT ON FUNCTION admin.rotate_key(id uuid, digest bytea, overlap interval) IS 'Creates a key with the name, scopes and expiry of an existing one, and returns the new key''s id.
 
 The existing key is valid until the overlap ends. digest: SHA-256 of the SHA-256 of the new key. Raises PT404 key_not_found,
-PT409 key_not_good, key_of_form and key_rotated_already, PT422 invalid_overlap.';
+PT409 key_not_valid, key_of_form and key_rotated_already, PT422 invalid_overlap.';
 
 CREATE FUNCTION admin.rotate_webhook_secret(webhook_id uuid, sealed_secret bytea, sealing_key text, overlap_hours api.overlap_hours DEFAULT 24) RETURNS SETOF api.webhook
     LANGUAGE plpgsql SECURITY DEFINER
@@ -8801,6 +8896,47 @@ has a preset. address is the path of that address on this server. It is shown on
 go: {"fields.budget": "budget_range", "Roof age": "details.roof_age", "utm_*": "ignore"}. constants are values that each lead
 has. A value without a place goes into the details.';
 
+CREATE FUNCTION api.create_key(body text, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := auth.organization_id('admin');
+  v_fields jsonb;
+  v_key text;
+  v_id uuid;
+begin
+  -- It returns no answer: a repeat of this request is an error.
+  perform app.claim_idempotency_key(
+    v_organization_id, create_key.idempotency_key, create_key.idempotency_wait, 'POST /keys' || chr(10) || create_key.body
+  );
+  v_fields := app.read_object(create_key.body);
+  perform app.raise_faults(422, 'validation_failed', auth.key_faults(v_fields));
+  perform auth.lock_admin_keys(v_organization_id);
+  perform auth.limit_keys(v_organization_id);
+  v_key := auth.new_key((
+    select o.environment from app.organization as o where o.organization_id = v_organization_id
+  ));
+  v_id := auth.add_key(
+    v_organization_id,
+    v_fields ->> 'scope',
+    sha256(sha256(convert_to(v_key, 'UTF8'))),
+    v_fields ->> 'name',
+    app.read_instant(v_fields ->> 'expires_at')
+  );
+  perform app.keep_secret_answer(v_organization_id, create_key.idempotency_key, 201, v_id);
+  -- Another statement, which sees the row.
+  return row(201, null::json, row_to_json(api.key_item(v_organization_id, v_id, v_key))::text);
+end $$;
+
+ALTER FUNCTION api.create_key(body text, idempotency_key api.idempotency_key, idempotency_wait integer) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.create_key(body text, idempotency_key api.idempotency_key, idempotency_wait integer) IS 'Create an API key.
+
+The new key is in the field key. It is shown once, so keep it: only a digest of it is stored. scope is the highest scope:
+write includes read, and admin includes both. A key without expires_at does not expire. An organization can have 100 valid
+keys.';
+
 CREATE FUNCTION api.create_lead(body text, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -9036,6 +9172,61 @@ end $$;
 ALTER FUNCTION api.default_text(function oid, "position" integer) OWNER TO leads_exec;
 
 COMMENT ON FUNCTION api.default_text(function oid, "position" integer) IS 'The default of the argument at a position (from 1), as text. Null if the argument has no default.';
+
+CREATE FUNCTION api.delete_key(id uuid) RETURNS api.answer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := auth.organization_id('admin');
+  v_key record;
+  v_item api.key;
+begin
+  perform auth.lock_admin_keys(v_organization_id);
+  select k.scopes, k.expires_at into v_key
+  from auth.api_key as k
+  -- A key of a form lacks the scope read.
+  where k.organization_id = v_organization_id and k.id = delete_key.id and 'read' = any (k.scopes)
+  for no key update;
+  if not found then
+    return null;
+  end if;
+  -- Before the change: if it is the key of this request, the request can read nothing afterwards.
+  v_item := api.key_item(v_organization_id, delete_key.id, null);
+
+  if v_item.state = 'active' then
+    if
+      'admin' = any (v_key.scopes)
+      and not exists (
+        select
+        from auth.api_key as k
+        where
+          k.organization_id = v_organization_id
+          and k.id <> delete_key.id
+          and 'admin' = any (k.scopes)
+          and k.revoked_at is null
+          -- Without an admin key that is valid for as long, the organization would be without one sooner than now.
+          and (k.expires_at is null or k.expires_at >= v_key.expires_at)
+      )
+    then
+      raise sqlstate 'PT409' using message = 'last_admin_key';
+    end if;
+    update auth.api_key as k
+    set revoked_at = date_trunc('milliseconds', now())
+    where k.organization_id = v_organization_id and k.id = delete_key.id;
+    v_item.state := 'revoked';
+    v_item.revoked_at := app.utc_text(date_trunc('milliseconds', now()));
+  end if;
+  return row(200, null::json, row_to_json(v_item)::text);
+end $$;
+
+ALTER FUNCTION api.delete_key(id uuid) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.delete_key(id uuid) IS 'Revoke an API key.
+
+The key is refused from now on, also if it is the key of this request. It stays in the list, as revoked. To delete a key
+that is revoked or has expired changes nothing. The last admin key can''t be deleted (409): another admin key must be valid
+for at least as long. To end such a key at once, rotate it with an overlap of 0 hours.';
 
 CREATE FUNCTION api.delete_lead(id uuid) RETURNS api.answer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -9666,6 +9857,35 @@ ALTER FUNCTION api.json_text(content text) OWNER TO leads_exec;
 
 COMMENT ON FUNCTION api.json_text(content text) IS 'The JSON string of a text, as text. Null for null.';
 
+CREATE FUNCTION api.key_item(organization_id uuid, id uuid, key text) RETURNS api.key
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT k.id,
+     k.organization_id,
+     k.name,
+     k.scopes[cardinality(k.scopes)] AS scopes,
+     o.environment,
+         CASE
+             WHEN (k.revoked_at IS NOT NULL) THEN 'revoked'::text
+             WHEN (k.expires_at <= now()) THEN 'expired'::text
+             ELSE 'active'::text
+         END AS "case",
+     key_item.key AS key,
+     app.utc_text(k.created_at) AS utc_text,
+     app.utc_text(k.expires_at) AS utc_text,
+     app.utc_text(k.revoked_at) AS utc_text,
+     k.rotated_from,
+     app.utc_text(u.last_used_at) AS utc_text
+    FROM ((auth.api_key k
+      JOIN app.organization o ON ((o.organization_id = k.organization_id)))
+      LEFT JOIN auth.key_use u ON (((u.organization_id = k.organization_id) AND (u.key_id = k.id))))
+   WHERE ((k.organization_id = key_item.organization_id) AND (k.id = key_item.id));
+END;
+
+ALTER FUNCTION api.key_item(organization_id uuid, id uuid, key text) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.key_item(organization_id uuid, id uuid, key text) IS 'The key, or null. key: of a key that was just created; null: the key itself is not shown, because it is not stored.';
+
 CREATE FUNCTION api.list_audit_events("limit" api.page_size DEFAULT 50, cursor api.cursor DEFAULT NULL::text, action api.any_of DEFAULT NULL::text[], source api.any_of DEFAULT NULL::text[], lead_id uuid DEFAULT NULL::uuid, start_at timestamp with time zone DEFAULT NULL::timestamp with time zone, end_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS api.answer
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -9812,6 +10032,41 @@ ALTER FUNCTION api.list_forms() OWNER TO leads_exec;
 COMMENT ON FUNCTION api.list_forms() IS 'List the forms.
 
 The oldest comes first. The addresses are not shown: a token is not stored. An operator changes and revokes forms.';
+
+CREATE FUNCTION api.list_keys("limit" api.page_size DEFAULT 50, cursor api.cursor DEFAULT NULL::text) RETURNS api.answer
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := auth.organization_id('admin');
+  -- One row more than the page tells whether there is a next one.
+  v_rows integer := list_keys.limit + 1;
+  v_at timestamptz;
+  v_id uuid;
+begin
+  select b.created_at, b.id into v_at, v_id from app.page_bound(list_keys.cursor, null) as b;
+  return app.page_answer(
+    array(
+      select row_to_json(api.key_item(k.organization_id, k.id, null))::text
+      from auth.api_key as k
+      where
+        k.organization_id = v_organization_id
+        -- A key of a form lacks it.
+        and 'read' = any (k.scopes)
+        and (k.created_at, k.id) < (v_at, v_id)
+      order by k.created_at desc, k.id desc
+      limit v_rows
+    ),
+    list_keys.limit
+  );
+end $$;
+
+ALTER FUNCTION api.list_keys("limit" api.page_size, cursor api.cursor) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.list_keys("limit" api.page_size, cursor api.cursor) IS 'List the API keys.
+
+The newest comes first. Revoked and expired keys stay in the list. The keys themselves are not stored, so key is null. The
+tokens of forms are not listed.';
 
 CREATE FUNCTION api.list_leads("limit" api.page_size DEFAULT 50, cursor api.lead_cursor DEFAULT NULL::text, pipeline_stage api.any_of DEFAULT NULL::text[], source api.any_of DEFAULT NULL::text[], email api.any_of DEFAULT NULL::text[], start_at timestamp with time zone DEFAULT NULL::timestamp with time zone, end_at timestamp with time zone DEFAULT NULL::timestamp with time zone, phone text DEFAULT NULL::text, reference text DEFAULT NULL::text, updated_since timestamp with time zone DEFAULT NULL::timestamp with time zone, "order" api.lead_order DEFAULT NULL::text, q api.search_text DEFAULT NULL::text) RETURNS api.answer
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -10810,7 +11065,7 @@ CREATE FUNCTION api.operation_successes() RETURNS TABLE(operation_id text, statu
              o.headers,
              o.examples,
              ('cursor'::text = ANY (o.arguments)) AS is_paged,
-             ('idempotency_key'::text = ANY (o.arguments)) AS is_repeatable,
+             (('idempotency_key'::text = ANY (o.arguments)) AND (NOT ('secret_already_shown'::text = ANY (o.problems)))) AS is_repeatable,
              (EXISTS ( SELECT
                     FROM pg_attribute a
                    WHERE ((a.attrelid = (to_regclass(o.answer))::oid) AND (a.attname = 'id'::name) AND (o.form = 'object'::text)))) AS has_id,
@@ -11376,6 +11631,54 @@ COMMENT ON FUNCTION api.read_instant(value text) IS 'The time in a text, as app.
 
 Raises check_violation with the constraint instant_is_date_or_has_offset, as a domain does, if the text is no time. Null for
 null.';
+
+CREATE FUNCTION api.rotate_key(id uuid, body text, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := auth.organization_id('admin');
+  v_fields jsonb;
+  v_overlap interval;
+  v_key text;
+  v_id uuid;
+  v_item api.key;
+begin
+  -- It returns no answer: a repeat of this request is an error.
+  perform app.claim_idempotency_key(
+    v_organization_id, rotate_key.idempotency_key, rotate_key.idempotency_wait,
+    concat('POST /keys/', rotate_key.id, '/rotate', chr(10), rotate_key.body)
+  );
+  v_fields := app.read_object(rotate_key.body);
+  perform app.raise_faults(422, 'validation_failed', auth.rotation_faults(v_fields));
+  v_overlap := make_interval(hours => coalesce((v_fields ->> 'overlap_hours')::numeric::integer, 24));
+
+  perform auth.lock_admin_keys(v_organization_id);
+  if v_overlap > interval '0' then
+    perform auth.limit_keys(v_organization_id);
+  end if;
+  v_key := auth.new_key((
+    select o.environment from app.organization as o where o.organization_id = v_organization_id
+  ));
+  v_id := auth.add_successor(v_organization_id, rotate_key.id, sha256(sha256(convert_to(v_key, 'UTF8'))));
+  if v_id is null then
+    -- Raised, so that the claim goes with it.
+    raise sqlstate 'PT404' using message = 'not_found';
+  end if;
+  perform app.keep_secret_answer(v_organization_id, rotate_key.idempotency_key, 201, v_id);
+  v_item := api.key_item(v_organization_id, v_id, v_key);
+  -- Last: if it is the key of this request, the request can do nothing afterwards.
+  perform auth.end_overlap(v_organization_id, rotate_key.id, v_overlap);
+  return row(201, null::json, row_to_json(v_item)::text);
+end $$;
+
+ALTER FUNCTION api.rotate_key(id uuid, body text, idempotency_key api.idempotency_key, idempotency_wait integer) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.rotate_key(id uuid, body text, idempotency_key api.idempotency_key, idempotency_wait integer) IS 'Rotate an API key.
+
+It creates a key with the name, the scope and the expiry of this one. The new key is in the field key. It is shown once, so
+keep it. The old key is valid for overlap_hours more, or until its own expiry if that is sooner. With 0 it is refused from
+now on: if you then lose the response, you need another admin key. A key can be rotated once; then rotate its successor.';
 
 CREATE FUNCTION api.rotate_webhook_secret(id uuid, new_secret text, sealed_secret bytea, sealing_key text, overlap_hours api.overlap_hours DEFAULT 24, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -16003,6 +16306,73 @@ COMMENT ON FUNCTION auth.add_form_key(organization_id uuid, name text, digest by
 A request must have proven an admin key of the organization; an operator may name any organization. name: a text of 1 to 255
 characters, or null. digest: SHA-256 of the SHA-256 of the token. Raises PT401 unauthorized.';
 
+CREATE FUNCTION auth.add_key(organization_id uuid, scope text, digest bytea, name text, expires_at timestamp with time zone) RETURNS uuid
+    LANGUAGE sql
+    BEGIN ATOMIC
+ INSERT INTO auth.api_key (organization_id, id, name, scopes, digest, expires_at)
+   VALUES (add_key.organization_id, app.new_id(), app.clean_text(add_key.name),
+         CASE add_key.scope
+             WHEN 'read'::text THEN ARRAY['read'::text]
+             WHEN 'write'::text THEN ARRAY['read'::text, 'write'::text]
+             WHEN 'admin'::text THEN ARRAY['read'::text, 'write'::text, 'admin'::text]
+             ELSE NULL::text[]
+         END, add_key.digest, date_trunc('milliseconds'::text, add_key.expires_at))
+   RETURNING api_key.id;
+END;
+
+ALTER FUNCTION auth.add_key(organization_id uuid, scope text, digest bytea, name text, expires_at timestamp with time zone) OWNER TO leads_auth;
+
+COMMENT ON FUNCTION auth.add_key(organization_id uuid, scope text, digest bytea, name text, expires_at timestamp with time zone) IS 'Stores a key, and returns its id.
+
+scope: the highest scope: read, write or admin. digest: SHA-256 of the SHA-256 of the key. expires_at: null for never.';
+
+CREATE FUNCTION auth.add_successor(organization_id uuid, id uuid, digest bytea) RETURNS uuid
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_old record;
+  v_id uuid;
+begin
+  -- A key of a form lacks the scope read.
+  select k.revoked_at, k.expires_at into v_old
+  from auth.api_key as k
+  where
+    k.organization_id = add_successor.organization_id and k.id = add_successor.id and 'read' = any (k.scopes)
+  for no key update;
+  if not found then
+    return null;
+  end if;
+  -- A second rotation would copy the end of the overlap, which is stored as the key's expiry.
+  select k.id into v_id
+  from auth.api_key as k
+  where k.organization_id = add_successor.organization_id and k.rotated_from = add_successor.id;
+  if found then
+    raise sqlstate 'PT409' using
+      message = 'key_rotated_already',
+      hint = format('The key %s was already rotated. Rotate its successor: %s.', add_successor.id, v_id);
+  end if;
+  if v_old.revoked_at is not null or v_old.expires_at <= now() then
+    raise sqlstate 'PT409' using
+      message = 'key_not_valid',
+      hint = format('The key %s is revoked or has expired. Create another key.', add_successor.id);
+  end if;
+
+  v_id := app.new_id();
+  insert into auth.api_key (organization_id, id, name, scopes, digest, expires_at, rotated_from)
+  select k.organization_id, v_id, k.name, k.scopes, add_successor.digest, k.expires_at, k.id
+  from auth.api_key as k
+  where k.organization_id = add_successor.organization_id and k.id = add_successor.id;
+  return v_id;
+end $$;
+
+ALTER FUNCTION auth.add_successor(organization_id uuid, id uuid, digest bytea) OWNER TO leads_auth;
+
+COMMENT ON FUNCTION auth.add_successor(organization_id uuid, id uuid, digest bytea) IS 'Stores a key with the name, scopes and expiry of an existing one, and returns the new key''s id.
+
+It locks the existing key. Call auth.end_overlap afterwards, in the same transaction. digest: SHA-256 of the SHA-256 of the new
+key. Null: the organization has no such key. Raises PT409 key_not_valid and key_rotated_already.';
+
 CREATE FUNCTION auth.analyst_organization_id() RETURNS uuid
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
     BEGIN ATOMIC
@@ -16030,6 +16400,17 @@ ALTER FUNCTION auth.caller() OWNER TO leads_auth;
 COMMENT ON FUNCTION auth.caller() IS 'A JSON object with organization_id and key_id of the key that this transaction has proven; null if there is none.
 
 They never change for a key, so the server asks for them once for each key, and not in each request.';
+
+CREATE FUNCTION auth.end_overlap(organization_id uuid, id uuid, overlap interval) RETURNS void
+    LANGUAGE sql
+    BEGIN ATOMIC
+ UPDATE auth.api_key k SET expires_at = LEAST(k.expires_at, date_trunc('milliseconds'::text, (now() + end_overlap.overlap)))
+   WHERE ((k.organization_id = end_overlap.organization_id) AND (k.id = end_overlap.id));
+END;
+
+ALTER FUNCTION auth.end_overlap(organization_id uuid, id uuid, overlap interval) OWNER TO leads_auth;
+
+COMMENT ON FUNCTION auth.end_overlap(organization_id uuid, id uuid, overlap interval) IS 'Lets the key expire after the overlap. If it is the key of this request and the overlap is 0, the request can do nothing afterwards: call it last.';
 
 CREATE FUNCTION auth.enter(key_digest text, request_id text, scope text, read_only boolean) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -16071,16 +16452,152 @@ characters; if the request has a trace id, a space and the trace id follow. scop
 public route, which needs no key. read_only: true makes the transaction read-only.
 Raises PT401 unauthorized (no key, or an unknown, expired or revoked one) and PT403 insufficient_scope.';
 
+CREATE FUNCTION auth.key_faults(fields jsonb) RETURNS json
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ WITH field AS (
+          SELECT f_1.key,
+             jsonb_typeof(f_1.value) AS type,
+             (f_1.value #>> '{}'::text[]) AS text
+            FROM jsonb_each((jsonb_build_object('scope', NULL::unknown) || key_faults.fields)) f_1(key, value)
+         ), fault(field, code, detail) AS (
+          SELECT f_1.key,
+             'unknown_field'::text AS "?column?",
+             'A key has no such field. Leave it out.'::text AS "?column?"
+            FROM field f_1
+           WHERE (f_1.key <> ALL (ARRAY['name'::text, 'scope'::text, 'expires_at'::text]))
+         UNION ALL
+          SELECT f_1.key,
+             'wrong_type'::text,
+             'This must be a text.'::text
+            FROM field f_1
+           WHERE ((f_1.key = ANY (ARRAY['name'::text, 'expires_at'::text])) AND (f_1.type <> ALL (ARRAY['string'::text, 'null'::text])))
+         UNION ALL
+          SELECT f_1.key,
+             'unknown_scope'::text,
+             'This must be read, write or admin. write includes read, and admin includes both.'::text
+            FROM field f_1
+           WHERE ((f_1.key = 'scope'::text) AND ((f_1.type <> 'string'::text) OR (f_1.text <> ALL (ARRAY['read'::text, 'write'::text, 'admin'::text]))))
+         UNION ALL
+          SELECT f_1.key,
+             'invalid_text'::text,
+             'This must have 1 to 255 characters, and no control characters.'::text
+            FROM field f_1
+           WHERE ((f_1.key = 'name'::text) AND (f_1.type = 'string'::text) AND ((app.is_text(app.clean_text(f_1.text), 255) IS NOT TRUE) OR (app.control_character(app.clean_text(f_1.text)) IS NOT NULL)))
+         UNION ALL
+          SELECT f_1.key,
+             'invalid_timestamp'::text,
+             'This must be a date such as 2026-12-31, or a time with Z or an offset.'::text
+            FROM field f_1
+           WHERE ((f_1.key = 'expires_at'::text) AND (f_1.type = 'string'::text) AND (app.read_instant(f_1.text) IS NULL))
+         UNION ALL
+          SELECT f_1.key,
+             'in_the_past'::text,
+             'This must be in the future. Leave it out for a key that does not expire.'::text
+            FROM field f_1
+           WHERE ((f_1.key = 'expires_at'::text) AND (f_1.type = 'string'::text) AND (app.read_instant(f_1.text) <= now()))
+         )
+  SELECT json_agg(json_build_object('field', f.field, 'code', f.code, 'detail', f.detail) ORDER BY f.field) AS json_agg
+    FROM fault f;
+END;
+
+ALTER FUNCTION auth.key_faults(fields jsonb) OWNER TO leads_auth;
+
+COMMENT ON FUNCTION auth.key_faults(fields jsonb) IS 'The faults as {field, code, detail}; null: there are none.';
+
 CREATE FUNCTION auth.key_id() RETURNS uuid
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
     BEGIN ATOMIC
  SELECT k.id
-    FROM auth.claimed_key k;
+    FROM auth.api_key k
+   WHERE (k.digest = ( SELECT sha256(decode(NULLIF(current_setting('leads.key_digest'::text, true), ''::text), 'hex'::text)) AS sha256
+           WHERE (current_setting('transaction_isolation'::text) = 'read committed'::text)));
 END;
 
 ALTER FUNCTION auth.key_id() OWNER TO leads_auth;
 
-COMMENT ON FUNCTION auth.key_id() IS 'The id of the key that this transaction has proven; null if there is none.';
+COMMENT ON FUNCTION auth.key_id() IS 'The id of the key that this transaction has proven; null if there is none.
+
+The key may have ended since. The id gives no rights: the policies read auth.claimed_key.';
+
+CREATE FUNCTION auth.limit_keys(organization_id uuid) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if 100 <= (
+    select count(*)
+    from auth.api_key as k
+    where
+      k.organization_id = limit_keys.organization_id
+      -- A key of a form lacks the scope read.
+      and 'read' = any (k.scopes)
+      and k.revoked_at is null
+      and (k.expires_at is null or k.expires_at > now())
+  ) then
+    raise sqlstate 'PT409' using message = 'too_many_keys';
+  end if;
+end $$;
+
+ALTER FUNCTION auth.limit_keys(organization_id uuid) OWNER TO leads_auth;
+
+COMMENT ON FUNCTION auth.limit_keys(organization_id uuid) IS 'Raises PT409 too_many_keys if the organization has 100 valid keys. Call auth.lock_admin_keys before.';
+
+CREATE FUNCTION auth.lock_admin_keys(organization_id uuid) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  -- The request's own key is one of them, so each pair of requests has a lock in common. In the order of the ids, so that two
+  -- requests don't wait for each other.
+  perform
+  from auth.api_key as k
+  where
+    k.organization_id = lock_admin_keys.organization_id
+    and 'admin' = any (k.scopes)
+    and k.revoked_at is null
+    and (k.expires_at is null or k.expires_at > now())
+  order by k.id
+  for no key update;
+  -- The request before may have revoked the key of this one.
+  if auth.organization_id('admin') is distinct from lock_admin_keys.organization_id then
+    raise sqlstate 'PT401' using message = 'unauthorized';
+  end if;
+end $$;
+
+ALTER FUNCTION auth.lock_admin_keys(organization_id uuid) OWNER TO leads_auth;
+
+COMMENT ON FUNCTION auth.lock_admin_keys(organization_id uuid) IS 'Locks the valid admin keys of the organization until the transaction ends.
+
+A statement that comes after it sees what the requests before have changed. Raises PT401 unauthorized if one of them has
+revoked the key of this request.';
+
+CREATE FUNCTION auth.rotation_faults(fields jsonb) RETURNS json
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ WITH fault(field, code, detail) AS (
+          SELECT f_1.key,
+             'unknown_field'::text AS "?column?",
+             'A rotation has no such field. Leave it out.'::text AS "?column?"
+            FROM jsonb_object_keys(rotation_faults.fields) f_1(key)
+           WHERE (f_1.key <> 'overlap_hours'::text)
+         UNION ALL
+          SELECT 'overlap_hours'::text,
+             'out_of_range'::text,
+             'This must be a whole number from 0 to 168.'::text
+           WHERE (NOT COALESCE(
+                 CASE jsonb_typeof((rotation_faults.fields -> 'overlap_hours'::text))
+                     WHEN 'number'::text THEN (((((rotation_faults.fields ->> 'overlap_hours'::text))::numeric >= (0)::numeric) AND (((rotation_faults.fields ->> 'overlap_hours'::text))::numeric <= (168)::numeric)) AND ((((rotation_faults.fields ->> 'overlap_hours'::text))::numeric % (1)::numeric) = (0)::numeric))
+                     ELSE ((rotation_faults.fields -> 'overlap_hours'::text) = 'null'::jsonb)
+                 END, true))
+         )
+  SELECT json_agg(json_build_object('field', f.field, 'code', f.code, 'detail', f.detail) ORDER BY f.field) AS json_agg
+    FROM fault f;
+END;
+
+ALTER FUNCTION auth.rotation_faults(fields jsonb) OWNER TO leads_auth;
+
+COMMENT ON FUNCTION auth.rotation_faults(fields jsonb) IS 'The faults as {field, code, detail}; null: there are none.';
 
 CREATE FUNCTION crm.account_in_force(organization_id uuid) RETURNS TABLE(vendor text, account text)
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
@@ -21491,6 +22008,20 @@ CREATE POLICY api_key_auth_insert ON auth.api_key FOR INSERT TO leads_auth WITH 
 
 CREATE POLICY api_key_auth_select ON auth.api_key FOR SELECT TO leads_auth USING (true);
 
+CREATE POLICY api_key_exec_insert ON auth.api_key FOR INSERT TO leads_exec WITH CHECK ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('admin'::text = ANY (k.scopes)))));
+
+CREATE POLICY api_key_exec_select ON auth.api_key FOR SELECT TO leads_exec USING ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('admin'::text = ANY (k.scopes)))));
+
+CREATE POLICY api_key_exec_update ON auth.api_key FOR UPDATE TO leads_exec USING ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('admin'::text = ANY (k.scopes))))) WITH CHECK ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('admin'::text = ANY (k.scopes)))));
+
 CREATE POLICY api_key_jobs_insert ON auth.api_key FOR INSERT TO leads_jobs WITH CHECK (true);
 
 CREATE POLICY api_key_jobs_select ON auth.api_key FOR SELECT TO leads_jobs USING (true);
@@ -21504,6 +22035,10 @@ CREATE POLICY key_use_auth_insert ON auth.key_use FOR INSERT TO leads_auth WITH 
 CREATE POLICY key_use_auth_select ON auth.key_use FOR SELECT TO leads_auth USING (true);
 
 CREATE POLICY key_use_auth_update ON auth.key_use FOR UPDATE TO leads_auth USING (true) WITH CHECK (true);
+
+CREATE POLICY key_use_exec_select ON auth.key_use FOR SELECT TO leads_exec USING ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('admin'::text = ANY (k.scopes)))));
 
 CREATE POLICY key_use_jobs_select ON auth.key_use FOR SELECT TO leads_jobs USING (true);
 
@@ -22535,22 +23070,31 @@ GRANT ALL ON FUNCTION admin.form_presets() TO leads_operator;
 REVOKE ALL ON FUNCTION admin.form_submissions(organization_id uuid, form_id uuid, batch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.form_submissions(organization_id uuid, form_id uuid, batch integer) TO leads_operator;
 
+GRANT SELECT(organization_id),INSERT(organization_id) ON TABLE auth.api_key TO leads_exec;
 GRANT SELECT(organization_id),INSERT(organization_id) ON TABLE auth.api_key TO leads_jobs;
 
+GRANT SELECT(id),INSERT(id) ON TABLE auth.api_key TO leads_exec;
 GRANT SELECT(id),INSERT(id) ON TABLE auth.api_key TO leads_jobs;
 
+GRANT SELECT(name),INSERT(name) ON TABLE auth.api_key TO leads_exec;
 GRANT SELECT(name),INSERT(name),UPDATE(name) ON TABLE auth.api_key TO leads_jobs;
 
+GRANT SELECT(scopes),INSERT(scopes) ON TABLE auth.api_key TO leads_exec;
 GRANT SELECT(scopes),INSERT(scopes) ON TABLE auth.api_key TO leads_jobs;
 
+GRANT INSERT(digest) ON TABLE auth.api_key TO leads_exec;
 GRANT INSERT(digest) ON TABLE auth.api_key TO leads_jobs;
 
+GRANT SELECT(created_at) ON TABLE auth.api_key TO leads_exec;
 GRANT SELECT(created_at) ON TABLE auth.api_key TO leads_jobs;
 
+GRANT SELECT(expires_at),INSERT(expires_at),UPDATE(expires_at) ON TABLE auth.api_key TO leads_exec;
 GRANT SELECT(expires_at),INSERT(expires_at),UPDATE(expires_at) ON TABLE auth.api_key TO leads_jobs;
 
+GRANT SELECT(revoked_at),UPDATE(revoked_at) ON TABLE auth.api_key TO leads_exec;
 GRANT SELECT(revoked_at),UPDATE(revoked_at) ON TABLE auth.api_key TO leads_jobs;
 
+GRANT SELECT(rotated_from),INSERT(rotated_from) ON TABLE auth.api_key TO leads_exec;
 GRANT SELECT(rotated_from),INSERT(rotated_from) ON TABLE auth.api_key TO leads_jobs;
 
 REVOKE ALL ON FUNCTION auth.key_state(organization_id uuid, id uuid) FROM PUBLIC;
@@ -22627,6 +23171,7 @@ GRANT ALL ON FUNCTION admin.index_leads(after uuid, batch integer) TO leads_work
 
 REVOKE ALL ON FUNCTION admin.keep_catalogue(drifted jsonb) FROM PUBLIC;
 
+GRANT SELECT ON TABLE auth.key_use TO leads_exec;
 GRANT SELECT ON TABLE auth.key_use TO leads_jobs;
 
 REVOKE ALL ON FUNCTION admin.keys(organization_id uuid) FROM PUBLIC;
@@ -22702,6 +23247,13 @@ GRANT ALL ON FUNCTION admin.load_signals(organization_id uuid, signals jsonb) TO
 
 REVOKE ALL ON FUNCTION admin.organization(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.organization(organization_id uuid) TO leads_operator;
+
+REVOKE ALL ON FUNCTION auth.new_key(environment text) FROM PUBLIC;
+GRANT ALL ON FUNCTION auth.new_key(environment text) TO leads_exec;
+GRANT ALL ON FUNCTION auth.new_key(environment text) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION admin.new_key(organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.new_key(organization_id uuid) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.organizations() FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.organizations() TO leads_operator;
@@ -22902,6 +23454,9 @@ GRANT ALL ON FUNCTION admin.webhooks(organization_id uuid) TO leads_operator;
 REVOKE ALL ON FUNCTION api.create_form(body text, idempotency_key api.idempotency_key, idempotency_wait integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.create_form(body text, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
 
+REVOKE ALL ON FUNCTION api.create_key(body text, idempotency_key api.idempotency_key, idempotency_wait integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.create_key(body text, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
+
 REVOKE ALL ON FUNCTION api.create_lead(body text, idempotency_key api.idempotency_key, idempotency_wait integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.create_lead(body text, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
 
@@ -22912,6 +23467,9 @@ REVOKE ALL ON FUNCTION api.create_webhook(body text, new_secret text, sealed_sec
 GRANT ALL ON FUNCTION api.create_webhook(body text, new_secret text, sealed_secret bytea, sealing_key text, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
 
 REVOKE ALL ON FUNCTION api.default_text(function oid, "position" integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION api.delete_key(id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.delete_key(id uuid) TO leads_api;
 
 REVOKE ALL ON FUNCTION api.delete_lead(id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.delete_lead(id uuid) TO leads_api;
@@ -23000,6 +23558,8 @@ GRANT ALL ON FUNCTION api.input_faults(names text[], types text[], texts text[])
 
 REVOKE ALL ON FUNCTION api.json_text(content text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION api.key_item(organization_id uuid, id uuid, key text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION api.list_audit_events("limit" api.page_size, cursor api.cursor, action api.any_of, source api.any_of, lead_id uuid, start_at timestamp with time zone, end_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.list_audit_events("limit" api.page_size, cursor api.cursor, action api.any_of, source api.any_of, lead_id uuid, start_at timestamp with time zone, end_at timestamp with time zone) TO leads_api;
 
@@ -23008,6 +23568,9 @@ GRANT ALL ON FUNCTION api.list_crm_connections() TO leads_api;
 
 REVOKE ALL ON FUNCTION api.list_forms() FROM PUBLIC;
 GRANT ALL ON FUNCTION api.list_forms() TO leads_api;
+
+REVOKE ALL ON FUNCTION api.list_keys("limit" api.page_size, cursor api.cursor) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.list_keys("limit" api.page_size, cursor api.cursor) TO leads_api;
 
 REVOKE ALL ON FUNCTION api.list_leads("limit" api.page_size, cursor api.lead_cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone, phone text, reference text, updated_since timestamp with time zone, "order" api.lead_order, q api.search_text) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.list_leads("limit" api.page_size, cursor api.lead_cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone, phone text, reference text, updated_since timestamp with time zone, "order" api.lead_order, q api.search_text) TO leads_api;
@@ -23100,6 +23663,9 @@ GRANT ALL ON FUNCTION api.put_lead(reference text, body text, if_match api.entit
 
 REVOKE ALL ON FUNCTION api.read_instant(value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.read_instant(value text) TO leads_api;
+
+REVOKE ALL ON FUNCTION api.rotate_key(id uuid, body text, idempotency_key api.idempotency_key, idempotency_wait integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.rotate_key(id uuid, body text, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
 
 REVOKE ALL ON FUNCTION api.rotate_webhook_secret(id uuid, new_secret text, sealed_secret bytea, sealing_key text, overlap_hours api.overlap_hours, idempotency_key api.idempotency_key, idempotency_wait integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.rotate_webhook_secret(id uuid, new_secret text, sealed_secret bytea, sealing_key text, overlap_hours api.overlap_hours, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
@@ -23523,18 +24089,42 @@ REVOKE ALL ON FUNCTION auth.add_form_key(organization_id uuid, name text, digest
 GRANT ALL ON FUNCTION auth.add_form_key(organization_id uuid, name text, digest bytea) TO leads_exec;
 GRANT ALL ON FUNCTION auth.add_form_key(organization_id uuid, name text, digest bytea) TO leads_jobs;
 
+REVOKE ALL ON FUNCTION auth.add_key(organization_id uuid, scope text, digest bytea, name text, expires_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION auth.add_key(organization_id uuid, scope text, digest bytea, name text, expires_at timestamp with time zone) TO leads_exec;
+GRANT ALL ON FUNCTION auth.add_key(organization_id uuid, scope text, digest bytea, name text, expires_at timestamp with time zone) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION auth.add_successor(organization_id uuid, id uuid, digest bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION auth.add_successor(organization_id uuid, id uuid, digest bytea) TO leads_exec;
+GRANT ALL ON FUNCTION auth.add_successor(organization_id uuid, id uuid, digest bytea) TO leads_jobs;
+
 REVOKE ALL ON FUNCTION auth.analyst_organization_id() FROM PUBLIC;
 GRANT ALL ON FUNCTION auth.analyst_organization_id() TO leads_bi;
 
 REVOKE ALL ON FUNCTION auth.caller() FROM PUBLIC;
 GRANT ALL ON FUNCTION auth.caller() TO leads_api;
 
+REVOKE ALL ON FUNCTION auth.end_overlap(organization_id uuid, id uuid, overlap interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION auth.end_overlap(organization_id uuid, id uuid, overlap interval) TO leads_exec;
+GRANT ALL ON FUNCTION auth.end_overlap(organization_id uuid, id uuid, overlap interval) TO leads_jobs;
+
 REVOKE ALL ON FUNCTION auth.enter(key_digest text, request_id text, scope text, read_only boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION auth.enter(key_digest text, request_id text, scope text, read_only boolean) TO leads_api;
+
+REVOKE ALL ON FUNCTION auth.key_faults(fields jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION auth.key_faults(fields jsonb) TO leads_exec;
 
 REVOKE ALL ON FUNCTION auth.key_id() FROM PUBLIC;
 GRANT ALL ON FUNCTION auth.key_id() TO leads_audit;
 GRANT ALL ON FUNCTION auth.key_id() TO leads_intake;
+
+REVOKE ALL ON FUNCTION auth.limit_keys(organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION auth.limit_keys(organization_id uuid) TO leads_exec;
+
+REVOKE ALL ON FUNCTION auth.lock_admin_keys(organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION auth.lock_admin_keys(organization_id uuid) TO leads_exec;
+
+REVOKE ALL ON FUNCTION auth.rotation_faults(fields jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION auth.rotation_faults(fields jsonb) TO leads_exec;
 
 REVOKE ALL ON FUNCTION crm.account_in_force(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION crm.account_in_force(organization_id uuid) TO leads_exec;
@@ -24090,6 +24680,9 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"raised_by":"invalid_body","status":400,"code":"invalid_body","title":"Invalid body","detail":"Fix the fields listed in errors and send the request again.","field":null,"field_code":null}
 -- {"raised_by":"invalid_parameter","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"Fix the fields listed in errors and send the request again.","field":null,"field_code":null}
 -- {"raised_by":"invalid_request","status":400,"code":"invalid_request","title":"Invalid request","detail":"This is not a valid HTTP/1.1 request. Correct the HTTP client.","field":null,"field_code":null}
+-- {"raised_by":"key_not_valid","status":409,"code":"key_not_valid","title":"Key not valid","detail":"The key is revoked or has expired. Create another key.","field":null,"field_code":null}
+-- {"raised_by":"key_rotated_already","status":409,"code":"key_rotated_already","title":"Key rotated already","detail":"The key was already rotated. Rotate its successor.","field":null,"field_code":null}
+-- {"raised_by":"last_admin_key","status":409,"code":"last_admin_key","title":"Last admin key","detail":"No other admin key of the organization is valid for as long as this one. Create another admin key first, or rotate this one.","field":null,"field_code":null}
 -- {"raised_by":"lead_by_reference","status":409,"code":"reference_in_use","title":"Reference in use","detail":"Another lead has this reference. Find it with GET /leads?reference=…, or send another reference.","field":null,"field_code":null}
 -- {"raised_by":"lead_cursor_is_well_formed","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This is not a cursor. Send the next_cursor of the previous page unchanged, or leave it out for the first page.","field":"cursor","field_code":"invalid_cursor"}
 -- {"raised_by":"lead_has_email_or_name_and_company_or_phone","status":422,"code":"validation_failed","title":"Validation failed","detail":"A lead needs an email, or a name with a company or a phone.","field":"email","field_code":"contact_required"}
@@ -24113,6 +24706,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"raised_by":"signal_times_have_a_year_of_4_digits","status":422,"code":"validation_failed","title":"Validation failed","detail":"The year must be from 1 to 9999.","field":"observed_at","field_code":"invalid_timestamp"}
 -- {"raised_by":"signal_type_is_name","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be 1 to 64 of the characters a-z, 0-9, _ and -.","field":"type","field_code":"invalid_name"}
 -- {"raised_by":"signal_value_is_flat","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be true, false, null, a number, a text, or a flat object of these.","field":"value","field_code":"invalid_value"}
+-- {"raised_by":"too_many_keys","status":409,"code":"too_many_keys","title":"Too many keys","detail":"The organization has 100 valid keys. Delete those that you don't use.","field":null,"field_code":null}
 -- {"raised_by":"too_many_webhooks","status":409,"code":"too_many_webhooks","title":"Too many webhooks","detail":"The organization has 20 webhooks, which is the most. Delete one that it no longer needs.","field":null,"field_code":null}
 -- {"raised_by":"unauthorized","status":401,"code":"unauthorized","title":"Unauthorized","detail":"Send a valid API key: Authorization: Bearer lk_….","field":null,"field_code":null}
 -- {"raised_by":"unavailable","status":503,"code":"unavailable","title":"Unavailable","detail":"The server is busy. Nothing was done. Try again.","field":null,"field_code":null}
@@ -24120,6 +24714,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"raised_by":"validation_failed","status":422,"code":"validation_failed","title":"Validation failed","detail":"Fix the fields listed in errors and send the request again.","field":null,"field_code":null}
 
 -- the rows of api.route
+-- {"method":"DELETE","path":"/keys/{id}","function":"api.delete_key","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
 -- {"method":"DELETE","path":"/leads/{id}","function":"api.delete_lead","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
 -- {"method":"DELETE","path":"/webhooks/{id}","function":"api.delete_webhook","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
 -- {"method":"GET","path":"/audit-log","function":"api.list_audit_events","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
@@ -24129,6 +24724,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"method":"GET","path":"/crm-connections","function":"api.list_crm_connections","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
 -- {"method":"GET","path":"/forms","function":"api.list_forms","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
 -- {"method":"GET","path":"/health","function":"api.get_health","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
+-- {"method":"GET","path":"/keys","function":"api.list_keys","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
 -- {"method":"GET","path":"/leads","function":"api.list_leads","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
 -- {"method":"GET","path":"/leads/export","function":"api.export_leads","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":true,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
 -- {"method":"GET","path":"/leads/{id}","function":"api.get_lead","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
@@ -24146,6 +24742,8 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"method":"PATCH","path":"/webhooks/{id}","function":"api.update_webhook","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json","application/merge-patch+json"],"max_body_bytes":65536,"timeout_seconds":120,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
 -- {"method":"POST","path":"/forms","function":"api.create_form","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
 -- {"method":"POST","path":"/in/{token}","function":"api.submit_form","scope":"form","wait_seconds":null,"wait_function":null,"media_types":["*/*"],"max_body_bytes":262144,"timeout_seconds":10,"is_streamed":false,"key_parameter":"token","deprecated_at":null,"sunset_at":null,"deprecation_link":null}
+-- {"method":"POST","path":"/keys","function":"api.create_key","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
+-- {"method":"POST","path":"/keys/{id}/rotate","function":"api.rotate_key","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
 -- {"method":"POST","path":"/leads","function":"api.create_lead","scope":"write","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
 -- {"method":"POST","path":"/leads/bulk","function":"api.store_leads","scope":"write","wait_seconds":null,"wait_function":null,"media_types":["application/json","application/x-ndjson","text/csv"],"max_body_bytes":16777216,"timeout_seconds":120,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
 -- {"method":"POST","path":"/leads/{id}/push-to-crm","function":"api.push_lead","scope":"write","wait_seconds":10,"wait_function":"api.get_push","media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
@@ -24157,6 +24755,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 
 -- the rows of api.operation
 -- {"function":"api.create_form","tag":"Forms","request":"api.form_input","rule":null,"answer":"api.form","form":null,"statuses":[201],"headers":[],"problems":["secret_already_shown"],"parameters":{},"examples":{}}
+-- {"function":"api.create_key","tag":"Keys","request":"api.key_input","rule":null,"answer":"api.key","form":null,"statuses":[201],"headers":[],"problems":["secret_already_shown","too_many_keys"],"parameters":{},"examples":{"201": {"id": "01a15d22-6c4d-7f50-8b6c-7d8e9fa0b1c2", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Website", "scope": "write", "environment": "live", "state": "active", "key": "lk_live_…", "created_at": "2026-04-20T09:00:00.000Z", "expires_at": "2027-04-20T00:00:00.000Z", "revoked_at": null, "rotated_from": null, "last_used_at": null}}}
 -- {"function":"api.create_lead","tag":"Leads","request":"api.new_lead_input","rule":{
     "description": "A new lead, with an email, or a name and a company; in some organizations, a name and a phone suffice.",
     "allOf": [
@@ -24181,6 +24780,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
     "oneOf": ["$body", {"$ref": "#/components/schemas/SignalBatch"}]
   },"answer":"api.signal","form":"one_or_list","statuses":[201],"headers":[],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.create_webhook","tag":"Webhooks","request":"api.new_webhook_input","rule":null,"answer":"api.webhook","form":null,"statuses":[201],"headers":[],"problems":["too_many_webhooks","secret_already_shown","no_sealing_key"],"parameters":{},"examples":{}}
+-- {"function":"api.delete_key","tag":"Keys","request":null,"rule":null,"answer":"api.key","form":null,"statuses":[200],"headers":[],"problems":["last_admin_key"],"parameters":{},"examples":{}}
 -- {"function":"api.delete_lead","tag":"Leads","request":null,"rule":null,"answer":"api.lead_erasure","form":null,"statuses":[200,202],"headers":[],"problems":[],"parameters":{},"examples":{"202": {"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "status": "waiting", "copies": [], "webhooks": []}}}
 -- {"function":"api.delete_webhook","tag":"Webhooks","request":null,"rule":null,"answer":"api.webhook","form":null,"statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.export_audit_events","tag":"Audit log","request":null,"rule":null,"answer":"api.audit_event","form":"export","statuses":[200],"headers":["Content-Disposition"],"problems":["validation_failed"],"parameters":{},"examples":{}}
@@ -24196,12 +24796,14 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"function":"api.list_audit_events","tag":"Audit log","request":null,"rule":null,"answer":"api.audit_event","form":null,"statuses":[200],"headers":[],"problems":["validation_failed"],"parameters":{},"examples":{}}
 -- {"function":"api.list_crm_connections","tag":"CRM","request":null,"rule":null,"answer":"api.crm_connection","form":"page","statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.list_forms","tag":"Forms","request":null,"rule":null,"answer":"api.form","form":"page","statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
+-- {"function":"api.list_keys","tag":"Keys","request":null,"rule":null,"answer":"api.key","form":null,"statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.list_leads","tag":"Leads","request":null,"rule":null,"answer":"api.lead_item","form":null,"statuses":[200],"headers":[],"problems":["validation_failed","cursor_expired"],"parameters":{},"examples":{}}
 -- {"function":"api.list_scores","tag":"Scoring","request":null,"rule":null,"answer":"api.score","form":null,"statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.list_signals","tag":"Scoring","request":null,"rule":null,"answer":"api.signal","form":null,"statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.list_webhooks","tag":"Webhooks","request":null,"rule":null,"answer":"api.webhook","form":"page","statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.push_lead","tag":"CRM","request":null,"rule":null,"answer":"api.lead_sync","form":null,"statuses":[200,202],"headers":[],"problems":["validation_failed","crm_not_configured","crm_outcome_unknown","crm_rejected","crm_unavailable"],"parameters":{},"examples":{"202": {"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "crm_sync": {"vendor": "jobnimbus", "external_id": null, "status": "pending", "last_synced_at": null}}}}
 -- {"function":"api.put_lead","tag":"Leads","request":"api.new_lead_input","rule":null,"answer":"api.lead_item","form":null,"statuses":[200,201],"headers":["Location","ETag"],"problems":[],"parameters":{"reference": "Your own id of the lead."},"examples":{}}
+-- {"function":"api.rotate_key","tag":"Keys","request":"api.key_rotation","rule":null,"answer":"api.key","form":null,"statuses":[201],"headers":[],"problems":["secret_already_shown","too_many_keys","key_not_valid","key_rotated_already"],"parameters":{},"examples":{"201": {"id": "01a15d23-7d5e-7061-9c7d-8e9fa0b1c2d3", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Website", "scope": "write", "environment": "live", "state": "active", "key": "lk_live_…", "created_at": "2026-04-27T09:00:00.000Z", "expires_at": null, "revoked_at": null, "rotated_from": "01a15d22-6c4d-7f50-8b6c-7d8e9fa0b1c2", "last_used_at": null}}}
 -- {"function":"api.rotate_webhook_secret","tag":"Webhooks","request":null,"rule":null,"answer":"api.webhook","form":null,"statuses":[200],"headers":[],"problems":["secret_already_shown","no_sealing_key"],"parameters":{},"examples":{}}
 -- {"function":"api.score_lead","tag":"Scoring","request":null,"rule":null,"answer":"api.new_score","form":null,"statuses":[200],"headers":["ETag"],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.store_leads","tag":"Leads","request":"api.new_lead_input","rule":{
@@ -24225,6 +24827,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"name":"Audit log","position":6,"description":"Every change, with its author and origin, and the proof that the log itself was not changed."}
 -- {"name":"CRM","position":3,"description":"The record of a lead in the organization's CRM. Each lead gets one record, and never a second one."}
 -- {"name":"Forms","position":4,"description":"Addresses to which web pages, automation tools and other services post leads without a key."}
+-- {"name":"Keys","position":8,"description":"The API keys of the organization. A key is shown once, when it is created."}
 -- {"name":"Leads","position":1,"description":"People and companies that are interested in your services. A key reaches only the leads of its organization."}
 -- {"name":"Organization","position":7,"description":"The organization that the key belongs to."}
 -- {"name":"Scoring","position":2,"description":"Signals about a lead, and the score that the organization's model computes from them, with its reasons."}
@@ -24279,6 +24882,9 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"type":"api.form_submission","relation":"intake.submission","never_null":["id","form_id","outcome","created_at"],"fields":{"content":{"type":["object","null"],"additionalProperties":true},"faults":{"type":["array","null"],"items":{"$ref":"#/components/schemas/FieldError"}}},"example":null}
 -- {"type":"api.health","relation":"app.organization","never_null":["status","organization_id","environment","scopes"],"fields":{"status":{"type":"string","enum":["ok"]},"scopes":{"type":"array","items":{"type":"string","enum":["read","write","admin"]}}},"example":{"status": "ok", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "environment": "live", "scopes": ["read", "write"]}}
 -- {"type":"api.kept_answer","relation":null,"never_null":["created_at"],"fields":{"body":{"type":["object","null"],"additionalProperties":true}},"example":null}
+-- {"type":"api.key","relation":"auth.api_key","never_null":["id","organization_id","scope","environment","state","created_at"],"fields":{"scope":{"type":"string","enum":["read","write","admin"]},"environment":{"type":"string","enum":["live","test"]},"state":{"type":"string","enum":["active","revoked","expired"]}},"example":{"id": "01a15d22-6c4d-7f50-8b6c-7d8e9fa0b1c2", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Website", "scope": "write", "environment": "live", "state": "active", "key": null, "created_at": "2026-04-20T09:00:00.000Z", "expires_at": null, "revoked_at": null, "rotated_from": null, "last_used_at": "2026-04-27T13:22:05.114Z"}}
+-- {"type":"api.key_input","relation":"auth.api_key","never_null":["scope"],"fields":{"scope":{"type":"string","enum":["read","write","admin"]},"expires_at":{"type":["string","null"],"format":"date-time"}},"example":{"name": "Website", "scope": "write", "expires_at": "2027-04-20T00:00:00Z"}}
+-- {"type":"api.key_rotation","relation":null,"never_null":[],"fields":{"overlap_hours":{"type":["integer","null"],"minimum":0,"maximum":168,"default":24}},"example":{"overlap_hours": 24}}
 -- {"type":"api.lead","relation":"app.lead","never_null":[],"fields":{},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "google_ads", "lead_score": 87, "pipeline_stage": "qualified", "industry": "residential", "company_size": null, "pain_points": "Recurring basement moisture after spring rain", "timeline": "this_week", "budget_range": null, "ai_reasoning": "High urgency: water damage signal, recent storm event, in-radius", "qualification_completed_at": "2026-04-27T13:22:09.218Z", "created_at": "2026-04-27T13:22:05.114Z", "updated_at": "2026-04-27T13:22:09.218Z"}}
 -- {"type":"api.lead_change","relation":"app.lead","never_null":[],"fields":{},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "google_ads", "lead_score": 92, "pipeline_stage": "won", "updated_at": "2026-04-27T18:55:42.001Z"}}
 -- {"type":"api.lead_copy","relation":"crm.sync","never_null":["may_have_made"],"fields":{},"example":null}

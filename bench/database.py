@@ -15,11 +15,12 @@ import psycopg
 
 from app import embedded
 from app.cli import migrate
-from app.cli.keys import digest, new_key
+from app.cli.keys import digest
 from app.server import loading
 from app.server.routes import Table
 from bench.figures import BenchmarkError
 from bench.operations import OPERATIONS, PAIRS, Pair, call
+from tests.support.keys import new_key
 
 LEADS = 100_000
 """Leads of all organizations."""

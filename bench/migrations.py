@@ -25,12 +25,13 @@ from rich.console import Console
 from rich.table import Table
 
 from app import embedded, migration_run, migrations
-from app.cli.keys import digest, new_key
+from app.cli.keys import digest
 from app.cli.migrate import apply
 from app.migration_lock import locked
 from app.migrations import Migration
 from app.settings import ROOT
 from bench import server
+from tests.support.keys import new_key
 from tools.release import frozen
 
 LIMIT = 1.0

@@ -29,10 +29,11 @@ from rich.console import Console
 from rich.table import Table
 
 from app import embedded
-from app.cli.keys import digest, new_key
+from app.cli.keys import digest
 from app.cli.migrate import apply
 from app.server.request import MAX_QUERY
 from bench import server
+from tests.support.keys import new_key
 
 LIMIT_MS = 20.0
 LIMIT_MB = 16.0

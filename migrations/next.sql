@@ -2163,3 +2163,59 @@ alter type api.lead_everything add attribute webhooks api.webhook_recipient[];
 comment on column api.lead_everything.webhooks is 'The webhooks that received values of the lead.';
 
 reset role;
+
+-- migration: keys_of_the_api
+-- Adds the types of API keys in requests and responses.
+--
+-- Locks: none that matter; every object is new.
+-- Duration: 0 s per million rows: no row is read.
+-- Phase: expand
+-- If it breaks off: nothing is left behind; run leads migrate again.
+
+set local role leads_owner;
+
+create type api.key as (
+  id uuid,
+  organization_id uuid,
+  name text,
+  scope text,
+  environment text,
+  state text,
+  key text,
+  created_at api.utc_time,
+  expires_at api.utc_time,
+  revoked_at api.utc_time,
+  rotated_from uuid,
+  last_used_at api.utc_time
+);
+comment on type api.key is 'An API key.';
+comment on column api.key.id is 'The key''s id.';
+comment on column api.key.organization_id is 'The organization''s id.';
+comment on column api.key.name is 'What the key is for.';
+comment on column api.key.scope is 'The highest scope: write includes read, and admin includes both.';
+comment on column api.key.environment is 'live, or test: a test organization sends nothing to other services.';
+comment on column api.key.state is 'active, revoked or expired.';
+comment on column api.key.key is 'The key itself. Only the response that creates the key has it; otherwise it is null.';
+comment on column api.key.created_at is 'When the key was created.';
+comment on column api.key.expires_at is 'The key is refused from this time on; null: it does not expire.';
+comment on column api.key.revoked_at is 'When the key was revoked; null: it is not.';
+comment on column api.key.rotated_from is 'The id of the key that this key replaces.';
+comment on column api.key.last_used_at is 'When the last request with the key began, with a delay of up to a minute; null: there was none.';
+
+create type api.key_input as (
+  name text,
+  scope text,
+  expires_at text
+);
+comment on type api.key_input is 'A new API key.';
+comment on column api.key_input.name is 'What the key is for: a text of 1 to 255 characters.';
+comment on column api.key_input.scope is 'The highest scope: write includes read, and admin includes both.';
+comment on column api.key_input.expires_at is 'The key is refused from this time on; null: it does not expire.';
+
+create type api.key_rotation as (
+  overlap_hours integer
+);
+comment on type api.key_rotation is 'How an API key is rotated.';
+comment on column api.key_rotation.overlap_hours is 'For how many hours the old key stays valid, at most 168.';
+
+reset role;

@@ -395,6 +395,19 @@ reset role;
 \ir api/update_webhook.sql
 \ir api/delete_webhook.sql
 \ir api/rotate_webhook_secret.sql
+\ir auth/new_key.sql
+\ir auth/add_key.sql
+\ir auth/add_successor.sql
+\ir auth/end_overlap.sql
+\ir auth/lock_admin_keys.sql
+\ir auth/limit_keys.sql
+\ir api/key_item.sql
+\ir auth/key_faults.sql
+\ir auth/rotation_faults.sql
+\ir api/list_keys.sql
+\ir api/create_key.sql
+\ir api/delete_key.sql
+\ir api/rotate_key.sql
 \ir api/list_audit_events.sql
 \ir api/export_audit_events.sql
 \ir api/get_audit_event.sql
@@ -427,6 +440,7 @@ reset role;
 \ir admin/add_stage.sql
 \ir admin/remove_stage.sql
 \ir admin/good_key.sql
+\ir admin/new_key.sql
 \ir admin/create_key.sql
 \ir admin/keys.sql
 \ir admin/rotate_key.sql

@@ -41,7 +41,7 @@ def seed(migrate_url: str) -> str:
                 ids[name] = call(connection, "admin.create_organization", name, "test")[0]["create_organization"]
                 history = demo_history.history(number, count)
                 call(connection, "admin.load_history", ids[name], json.dumps(history, default=str))
-        key = new_key("test")
+        key = new_key(connection, ids[ORGANIZATION])
         call(connection, "admin.create_key", ids[ORGANIZATION], "write", digest(key), "demo")
         # admin.load_history has locked tables, and other organizations may have much to seal and to count.
         connection.commit()

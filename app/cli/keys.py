@@ -4,36 +4,25 @@ the database stores a digest of its digest.
 
 import hashlib
 import re
-import secrets
-import zlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import click
+import psycopg
+from psycopg.rows import DictRow
 
 from app.cli import instants
 from app.cli.addresses import call, operator
 from app.cli.output import Group, json_option, one, rows
 
-_BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _SCOPES = ("read", "write", "admin")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
-def new_key(environment: str) -> str:
-    """A new key: ``lk_``, live or test, 30 random base62 characters (178 bits), and a checksum.
-
-    The checksum is the CRC-32 (as in zlib) of the text before it, in base62, padded with 0 to six
-    characters. With it a secret scanner recognizes a key, and a typing error is detected without
-    the database.
-    """
-    stem = f"lk_{environment}_" + "".join(secrets.choice(_BASE62) for _ in range(30))
-    number, digits = zlib.crc32(stem.encode()), ""
-    for _ in range(6):
-        number, digit = divmod(number, 62)
-        digits = _BASE62[digit] + digits
-    return stem + digits
+def new_key(connection: psycopg.Connection[DictRow], organization: UUID) -> str:
+    """A new key of the organization, which is not stored yet. ``auth.new_key`` defines its form."""
+    return str(call(connection, "admin.new_key", organization)[0]["new_key"])
 
 
 def digest(key: str) -> bytes:
@@ -109,8 +98,7 @@ def keys() -> None:
 def create(organization: UUID, scopes: str, name: str | None, expires: datetime | None, as_json: bool) -> None:
     """Create a key, and print it. It can't be shown again."""
     with operator() as connection:
-        environment = call(connection, "admin.organization", organization)[0]["environment"]
-        key = new_key(environment)
+        key = new_key(connection, organization)
         id = call(connection, "admin.create_key", organization, scopes, digest(key), name, expires)[0]["create_key"]
     one({"id": id, "key": key}, key, as_json)
 
@@ -136,7 +124,7 @@ def list_(organization: UUID | None, as_json: bool) -> None:
 def rotate(id: UUID, overlap: timedelta, as_json: bool) -> None:
     """Create a key that replaces the key ID, and print it. It can't be shown again."""
     with operator() as connection:
-        key = new_key(call(connection, "admin.good_key", id)[0]["environment"])
+        key = new_key(connection, call(connection, "admin.good_key", id)[0]["organization_id"])
         new_id = call(connection, "admin.rotate_key", id, digest(key), overlap)[0]["rotate_key"]
     one({"id": new_id, "key": key}, key, as_json)
 

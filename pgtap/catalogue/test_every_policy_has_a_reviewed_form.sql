@@ -31,6 +31,8 @@ from test.policy as p
 join test.pinned as i on i.scope = case
   -- Reviewed: the tables of routes with the scope admin.
   when p.name in (
+    'auth.api_key.api_key_exec_select', 'auth.api_key.api_key_exec_insert', 'auth.api_key.api_key_exec_update',
+    'auth.key_use.key_use_exec_select',
     'crm.connection.connection_exec_select', 'crm.attempt.attempt_exec_select',
     'intake.submission.submission_exec_select', 'intake.form.form_exec_select', 'intake.form.form_exec_insert',
     'webhook.endpoint.endpoint_exec_select', 'webhook.endpoint.endpoint_exec_insert',

@@ -105,6 +105,7 @@ from (values
     execute on admin.forms
     execute on admin.good_key
     execute on admin.keys
+    execute on admin.new_key
     execute on admin.known_organization
     execute on admin.leads_to_erase
     execute on admin.load_leads
@@ -201,7 +202,11 @@ from (values
     select on audit.event
     select on audit.seal
     select on audit.unsealed
+    insert (organization_id, id, name, scopes, digest, expires_at, rotated_from) on auth.api_key
+    select (organization_id, id, name, scopes, created_at, expires_at, revoked_at, rotated_from) on auth.api_key
+    update (expires_at, revoked_at) on auth.api_key
     select on auth.claimed_key
+    select on auth.key_use
     select (
       organization_id, sync_id, number, email, display_name, sent_at, outcome, message, created_at
     ) on crm.attempt
@@ -326,11 +331,19 @@ from (values
     execute on audit.retired_ranges
     execute on audit.seal_mark
     execute on auth.add_form_key
+    execute on auth.add_key
+    execute on auth.add_successor
+    execute on auth.end_overlap
     execute on auth.entered_organization_id
+    execute on auth.key_faults
     execute on auth.key_scopes
     execute on auth.key_state
+    execute on auth.limit_keys
+    execute on auth.lock_admin_keys
+    execute on auth.new_key
     execute on auth.organization_id
     execute on auth.roles
+    execute on auth.rotation_faults
     execute on crm.account_in_force
     execute on crm.push_answer
     execute on crm.request_push
@@ -659,7 +672,11 @@ from (values
     execute on audit.record_retirement
     execute on audit.retired_ranges
     execute on auth.add_form_key
+    execute on auth.add_key
+    execute on auth.add_successor
+    execute on auth.end_overlap
     execute on auth.key_state
+    execute on auth.new_key
     execute on auth.roles
     execute on intake.answers
     execute on intake.content

@@ -11,14 +11,9 @@ create or replace function admin.create_key(
 returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_id uuid := app.new_id();
-  v_scopes text[] := case create_key.scope
-    when 'read' then array['read']
-    when 'write' then array['read', 'write']
-    when 'admin' then array['read', 'write', 'admin']
-  end;
+  v_organization_id uuid;
 begin
-  if v_scopes is null then
+  if (create_key.scope in ('read', 'write', 'admin')) is not true then
     raise sqlstate 'PT422' using message = 'unknown_scope', hint = 'The scopes are read, write and admin.';
   end if;
   if
@@ -32,16 +27,8 @@ begin
   if create_key.expires_at <= now() then
     raise sqlstate 'PT422' using message = 'expired', hint = 'The time of expiry is in the past.';
   end if;
-  insert into auth.api_key (organization_id, id, name, scopes, digest, expires_at)
-  values (
-    (admin.organization(create_key.organization_id)).organization_id,
-    v_id,
-    app.clean_text(create_key.name),
-    v_scopes,
-    create_key.digest,
-    create_key.expires_at
-  );
-  return v_id;
+  v_organization_id := (admin.organization(create_key.organization_id)).organization_id;
+  return auth.add_key(v_organization_id, create_key.scope, create_key.digest, create_key.name, create_key.expires_at);
 end $$;
 
 comment on function admin.create_key(uuid, text, bytea, text, timestamptz) is

@@ -27,7 +27,7 @@ begin
   end if;
   if v_key.revoked_at is not null or v_key.expires_at <= now() then
     raise sqlstate 'PT409' using
-      message = 'key_not_good',
+      message = 'key_not_valid',
       hint = format('The key %s is revoked or has expired. To create a new one, run: leads keys create', good_key.id);
   end if;
   organization_id := v_key.organization_id;
@@ -37,6 +37,6 @@ begin
   expires_at := v_key.expires_at;
 end $$;
 
-comment on function admin.good_key(uuid) is 'Locks and returns the key. Raises PT404 key_not_found, PT409 key_not_good.';
+comment on function admin.good_key(uuid) is 'Locks and returns the key. Raises PT404 key_not_found, PT409 key_not_valid.';
 
 grant execute on function admin.good_key(uuid) to leads_operator;

@@ -12,6 +12,6 @@ begin
   where k.organization_id = v_organization_id and k.id = revoke_key.id;
 end $$;
 
-comment on function admin.revoke_key(uuid) is 'Revokes a key. Raises PT404 key_not_found, PT409 key_not_good.';
+comment on function admin.revoke_key(uuid) is 'Revokes a key. Raises PT404 key_not_found, PT409 key_not_valid.';
 
 grant execute on function admin.revoke_key(uuid) to leads_operator;

@@ -9,7 +9,8 @@ begin atomic
     select
       o.id, o.method, o.path, o.form, o.statuses, o.headers, o.examples,
       'cursor' = any (o.arguments) as is_paged,
-      'idempotency_key' = any (o.arguments) as is_repeatable,
+      -- An answer that shows a secret is not kept.
+      'idempotency_key' = any (o.arguments) and not 'secret_already_shown' = any (o.problems) as is_repeatable,
       exists (
         select
         from pg_catalog.pg_attribute as a

@@ -45,6 +45,12 @@ values
     'the object, and use a new Idempotency-Key.'),
   ('too_many_webhooks', 409, 'too_many_webhooks', 'Too many webhooks',
     'The organization has 20 webhooks, which is the most. Delete one that it no longer needs.'),
+  ('last_admin_key', 409, 'last_admin_key', 'Last admin key',
+    'No other admin key of the organization is valid for as long as this one. Create another admin key first, or rotate '
+    'this one.'),
+  ('too_many_keys', 409, 'too_many_keys', 'Too many keys', 'The organization has 100 valid keys. Delete those that you don''t use.'),
+  ('key_not_valid', 409, 'key_not_valid', 'Key not valid', 'The key is revoked or has expired. Create another key.'),
+  ('key_rotated_already', 409, 'key_rotated_already', 'Key rotated already', 'The key was already rotated. Rotate its successor.'),
   ('crm_not_configured', 409, 'crm_not_configured', 'CRM not configured',
     'The organization has no connection to a CRM. An operator can create one with: leads crm connect'),
   ('crm_outcome_unknown', 409, 'crm_outcome_unknown', 'Outcome unknown',

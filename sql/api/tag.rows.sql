@@ -10,4 +10,5 @@ values
   ('Forms', 4, 'Addresses to which web pages, automation tools and other services post leads without a key.'),
   ('Webhooks', 5, 'Addresses to which the events of the audit log are sent, signed and in order.'),
   ('Audit log', 6, 'Every change, with its author and origin, and the proof that the log itself was not changed.'),
-  ('Organization', 7, 'The organization that the key belongs to.');
+  ('Organization', 7, 'The organization that the key belongs to.'),
+  ('Keys', 8, 'The API keys of the organization. A key is shown once, when it is created.');

@@ -2,6 +2,9 @@
 set local role leads_auth;
 revoke all on auth.api_key from leads_owner, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
 
-grant select (organization_id, id, name, scopes, created_at, expires_at, revoked_at, rotated_from) on auth.api_key to leads_jobs;
-grant insert (organization_id, id, name, scopes, digest, expires_at, rotated_from) on auth.api_key to leads_jobs;
+-- No role but the owner reads a digest.
+grant select (organization_id, id, name, scopes, created_at, expires_at, revoked_at, rotated_from) on auth.api_key
+to leads_exec, leads_jobs;
+grant insert (organization_id, id, name, scopes, digest, expires_at, rotated_from) on auth.api_key to leads_exec, leads_jobs;
+grant update (expires_at, revoked_at) on auth.api_key to leads_exec;
 grant update (name, expires_at, revoked_at) on auth.api_key to leads_jobs;

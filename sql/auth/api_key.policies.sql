@@ -8,6 +8,14 @@ create policy api_key_auth_select on auth.api_key for select to leads_auth using
 -- auth.add_form_key
 create policy api_key_auth_insert on auth.api_key for insert to leads_auth with check (true);
 
+create policy api_key_exec_select on auth.api_key for select to leads_exec
+  using (organization_id = (select k.organization_id from auth.claimed_key as k where 'admin' = any (k.scopes)));
+create policy api_key_exec_insert on auth.api_key for insert to leads_exec
+  with check (organization_id = (select k.organization_id from auth.claimed_key as k where 'admin' = any (k.scopes)));
+create policy api_key_exec_update on auth.api_key for update to leads_exec
+  using (organization_id = (select k.organization_id from auth.claimed_key as k where 'admin' = any (k.scopes)))
+  with check (organization_id = (select k.organization_id from auth.claimed_key as k where 'admin' = any (k.scopes)));
+
 create policy api_key_jobs_select on auth.api_key for select to leads_jobs using (true);
 create policy api_key_jobs_insert on auth.api_key for insert to leads_jobs with check (true);
 create policy api_key_jobs_update on auth.api_key for update to leads_jobs using (true) with check (true);

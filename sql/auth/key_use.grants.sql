@@ -3,4 +3,4 @@ set local role leads_auth;
 revoke all on auth.key_use
 from leads_owner, leads_exec, leads_intake, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
 
-grant select on auth.key_use to leads_jobs;
+grant select on auth.key_use to leads_exec, leads_jobs;

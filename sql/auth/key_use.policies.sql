@@ -7,4 +7,7 @@ create policy key_use_auth_select on auth.key_use for select to leads_auth using
 create policy key_use_auth_insert on auth.key_use for insert to leads_auth with check (true);
 create policy key_use_auth_update on auth.key_use for update to leads_auth using (true) with check (true);
 
+create policy key_use_exec_select on auth.key_use for select to leads_exec
+  using (organization_id = (select k.organization_id from auth.claimed_key as k where 'admin' = any (k.scopes)));
+
 create policy key_use_jobs_select on auth.key_use for select to leads_jobs using (true);

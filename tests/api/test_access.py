@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from app.cli.keys import new_key
 from tests.support.contract import anonymous, check_headers, check_problem
 from tests.support.database import Database, Organization, make_key, make_organization
+from tests.support.keys import new_key
 from tests.support.process import Server
 
 NEVER = "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18"
@@ -57,6 +57,10 @@ CASES = {
     ("PATCH", "/webhooks/{id}"): Case(200, of="webhook", json={"name": "Warehouse"}),
     ("POST", "/webhooks/{id}/rotate-secret"): Case(200, of="webhook"),
     ("DELETE", "/webhooks/{id}"): Case(200, of="removable webhook"),
+    ("GET", "/keys"): Case(200),
+    ("POST", "/keys"): Case(201, json={"scope": "read"}),
+    ("DELETE", "/keys/{id}"): Case(200, of="key"),
+    ("POST", "/keys/{id}/rotate"): Case(201, of="rotatable", json={}),
     ("GET", "/audit-log"): Case(200),
     ("GET", "/audit-log/export"): Case(200),
     ("GET", "/audit-log/verify"): Case(200),
@@ -96,6 +100,7 @@ def tenants(database: Database, server: Server) -> tuple[Tenant, Tenant]:
             webhook, removable = (
                 client.post("/webhooks", json={"url": "https://hooks.example.com"}).json()["id"] for _ in range(2)
             )
+            key, rotatable = (client.post("/keys", json={"scope": "read"}).json()["id"] for _ in range(2))
         # Paused, so that no request waits for a push.
         for statement in (
             "select admin.connect_crm(%s, 'jobnimbus', 'default', '{}')",
@@ -108,6 +113,8 @@ def tenants(database: Database, server: Server) -> tuple[Tenant, Tenant]:
             "event": event,
             "webhook": webhook,
             "removable webhook": removable,
+            "key": key,
+            "rotatable": rotatable,
         }
         return Tenant(organization, ids)
 

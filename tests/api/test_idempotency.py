@@ -12,9 +12,9 @@ import httpx
 import psycopg
 import pytest
 
-from app.cli.keys import new_key
 from tests.support.contract import check_problem
 from tests.support.database import Database, Organization, make_key
+from tests.support.keys import new_key
 from tests.support.process import Server
 
 BODY = {"email": "a@example.com"}

@@ -13,10 +13,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.cli.keys import new_key
 from tests.api.test_metrics import scrape, url_in, value
 from tests.support.contract import check_headers, check_problem
 from tests.support.database import Database, Organization, make_key
+from tests.support.keys import new_key
 from tests.support.process import Server
 from tests.support.pushing import wait_for
 

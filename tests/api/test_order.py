@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from app.cli.keys import new_key
 from tests.support.contract import check_problem
 from tests.support.database import Database, Organization
+from tests.support.keys import new_key
 from tests.support.process import Server
 
 NEVER = "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18"

@@ -65,9 +65,11 @@ def test_only_reviewed_functions_are_executable(session: Session) -> None:
         "auth.enter",
         "auth.record_key_uses",
         "api.create_form",
+        "api.create_key",
         "api.create_lead",
         "api.create_signals",
         "api.create_webhook",
+        "api.delete_key",
         "api.delete_lead",
         "api.delete_webhook",
         "api.export_audit_events",
@@ -88,6 +90,7 @@ def test_only_reviewed_functions_are_executable(session: Session) -> None:
         "api.list_audit_events",
         "api.list_crm_connections",
         "api.list_forms",
+        "api.list_keys",
         "api.list_leads",
         "api.list_scores",
         "api.list_signals",
@@ -104,6 +107,7 @@ def test_only_reviewed_functions_are_executable(session: Session) -> None:
         "api.sealing_key",
         "api.session_faults",
         "api.put_lead",
+        "api.rotate_key",
         "api.store_leads",
         "api.submit_form",
         "api.update_lead",
@@ -142,6 +146,7 @@ READS = (
     "api.get_health()",
     "api.list_crm_connections()",
     "api.list_forms()",
+    "api.list_keys()",
 )
 
 

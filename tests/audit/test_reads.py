@@ -87,6 +87,7 @@ REVIEWED = {
     "admin.revoke_form",
     "admin.set_form",
     "admin.good_key",
+    "admin.new_key",
     "admin.keys",
     "admin.known_organization",
     "admin.organization",

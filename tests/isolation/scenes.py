@@ -192,6 +192,17 @@ SEALS = (
 )
 # Rows that only the victim has. They are newer, so that they come first in a list.
 EXTRA = (
+    # A key with the same id in both organizations. The victim has so many keys that it may create none, and one that
+    # replaces a key with the id of the attacker's.
+    "insert into auth.api_key (organization_id, id, name, scopes, digest) values "
+    "('{victim}', '{shared_key}', 'canary', '{read,write,admin}', sha256('v')), "
+    "('{own}', '{shared_key}', 'mine', '{read}', sha256('o'))",
+    "insert into auth.api_key (organization_id, name, scopes, digest, rotated_from) "
+    "values ('{victim}', 'canary', '{read}', sha256('r'), '{own_admin_key}')",
+    "insert into auth.api_key (organization_id, name, scopes, digest) "
+    "select '{victim}', 'canary', '{read}', sha256(n::text::bytea) from generate_series(1, 100) as n",
+    "insert into auth.key_use (organization_id, key_id, last_used_at) values ('{victim}', '{shared_key}', now()), "
+    "('{own}', '{shared_key}', '2020-01-01')",
     "insert into auth.analyst (organization_id, role_oid, role_name) values ('{victim}', 1, 'canary')",
     "insert into app.lead (organization_id, email, name, pipeline_stage, source, lead_score, created_at, updated_at, "
     "qualification_completed_at) select '{victim}', e.name || '@canary.example', 'canary', s.stage, 'web', 99, "
@@ -287,6 +298,7 @@ def _lists() -> tuple[Call, ...]:
         request("admin", "api.list_forms()"),
         request("admin", "api.list_webhooks()"),
         request("admin", "api.get_webhook('{webhook}')"),
+        request("admin", "api.list_keys()"),
     )
 
 
@@ -392,6 +404,11 @@ WRITE = (
     request("admin", """api.create_form('{"source": "web", "constants": {"pipeline_stage": "won"}}', 'key-7')"""),
     request("admin", """api.create_form('{"source": "web", "constants": {"pipeline_stage": "won"}}', 'key-8')"""),
     request("admin", """api.create_form('{"source": "web", "constants": {"pipeline_stage": "won"}}', 'key-8')"""),
+    request("admin", """api.create_key('{"scope": "read"}', 'key-9')"""),
+    request("admin", "api.delete_key('{own_admin_key}')"),
+    request("admin", "api.rotate_key('{own_admin_key}', '{}', 'key-10')"),
+    request("admin", "api.rotate_key('{shared_key}', '{}')"),
+    request("admin", "api.delete_key('{shared_key}')"),
     *_lists(),
 )
 
@@ -507,6 +524,7 @@ OPERATE = (
     operator("admin.good_key('{own_key}')"),
     operator("admin.revoke_key('{own_key}')"),
     operator("admin.keys('{own}')"),
+    operator("admin.new_key('{own}')"),
     operator("admin.forms('{own}')"),
     operator("admin.form_presets()"),
     operator("admin.form_submissions('{own}')"),

@@ -78,6 +78,7 @@ class World:
         self.names = {"victim": self.victim.id, "verifier": VERIFIER}
         self.names["own_form"] = str(uuid.uuid4())
         self.names["own_webhook"] = str(uuid.uuid4())
+        self.names["shared_key"] = str(uuid.uuid4())
         self.names |= {f"{letter}_form": hashlib.sha256(letter.encode()).hexdigest() for letter in "vo"}
         self._name_claims("v", self.victim)
         for call in ARRANGED:
@@ -90,6 +91,11 @@ class World:
         self._name_claims("o", self.attacker)
         self.names["own_key"] = str(
             self.rows("select id from auth.api_key where organization_id = %s", self.attacker.id)[0][0]
+        )
+        self.names["own_admin_key"] = str(
+            self.rows(
+                "select id from auth.api_key where organization_id = %s and 'admin' = any (scopes)", self.attacker.id
+            )[0][0]
         )
         self.names["version"] = str(self.rows("select api.schema_version()")[0][0])
         self._copy()
@@ -268,6 +274,7 @@ _CHANCE = (
     (r'"next_cursor":"[^"]+"', '"next_cursor":"<cursor>"'),
     (r'"role_oid": (\{[^}]*\}|\d+)', '"role_oid": <oid>'),
     (r"lf_(live|test)_[A-Za-z0-9_-]{43}", "<token>"),
+    (r"lk_(live|test)_[A-Za-z0-9]{36}", "<key>"),
     (r'"credential": "[^"]*"', '"credential": "<credential>"'),
     (r'"salt": "[^"]*"', '"salt": "<salt>"'),
     (r'"[0-9a-f]{16}(e?)\.\d+"', r'"<tag>\1"'),

@@ -13,11 +13,11 @@ import psycopg
 import pytest
 
 from app import log
-from app.cli.keys import new_key
 from app.server import uses
 from app.server.postgres import Pool
 from app.server.uses import KeyUses
 from tests.support.database import Database, Organization
+from tests.support.keys import new_key
 from tests.support.process import Server
 
 

@@ -7,8 +7,9 @@ import psycopg
 from psycopg.rows import dict_row
 
 from app import embedded, sealing
-from app.cli.keys import digest, new_key
+from app.cli.keys import digest
 from app.worker import vault
+from tests.support.keys import new_key
 
 UNBOUND_ANALYST = "The analyst's login has no organization, so it reads nothing."
 """The doctor's finding about the analysts of other tests' databases. The tests share one cluster."""

@@ -14,8 +14,8 @@ select act_as('dba');
 update auth.api_key set expires_at = now() - interval '1 second' where id = key_id('alice', 'read');
 update auth.api_key set revoked_at = now() where id = key_id('alice', 'admin');
 select act_as('operator');
-select throws_ok($$select admin.good_key(key_id('alice', 'read'))$$, 'PT409', 'key_not_good', 'an expired key');
-select throws_ok($$select admin.good_key(key_id('alice', 'admin'))$$, 'PT409', 'key_not_good', 'a revoked key');
+select throws_ok($$select admin.good_key(key_id('alice', 'read'))$$, 'PT409', 'key_not_valid', 'an expired key');
+select throws_ok($$select admin.good_key(key_id('alice', 'admin'))$$, 'PT409', 'key_not_valid', 'a revoked key');
 
 select * from finish();
 rollback;

@@ -12,7 +12,7 @@ select throws_ok(
 );
 select admin.revoke_key(key_id('alice'));
 select throws_ok(
-  $$select admin.rotate_key(key_id('alice'), sha256('x'))$$, 'PT409', 'key_not_good', 'a revoked key'
+  $$select admin.rotate_key(key_id('alice'), sha256('x'))$$, 'PT409', 'key_not_valid', 'a revoked key'
 );
 
 select * from finish();

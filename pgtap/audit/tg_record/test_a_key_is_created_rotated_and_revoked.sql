@@ -36,18 +36,18 @@ select results_eq(
         }'
       ),
       (
-        'api_key.updated', key('one')::text,
-        jsonb_build_object('expires_at', jsonb_build_object(
-          'from', '2099-01-01T00:00:00.000Z',
-          'to', (select app.utc_text(k.expires_at) from auth.api_key as k where k.id = key('one'))
-        ))
-      ),
-      (
         'api_key.rotated', key('two')::text,
         jsonb '{
           "name": {"from": null, "to": "the site"}, "scopes": {"from": null, "to": ["read", "write"]},
           "expires_at": {"from": null, "to": "2099-01-01T00:00:00.000Z"}
         }' || jsonb_build_object('rotated_from', jsonb_build_object('from', null, 'to', key('one')))
+      ),
+      (
+        'api_key.updated', key('one')::text,
+        jsonb_build_object('expires_at', jsonb_build_object(
+          'from', '2099-01-01T00:00:00.000Z',
+          'to', (select app.utc_text(k.expires_at) from auth.api_key as k where k.id = key('one'))
+        ))
       ),
       (
         'api_key.revoked', key('two')::text,
