@@ -361,6 +361,13 @@ ALTER DOMAIN api.cursor OWNER TO leads_owner;
 
 COMMENT ON DOMAIN api.cursor IS 'The next_cursor of the previous page. Its content is opaque.';
 
+CREATE DOMAIN api.delivery_state AS text
+	CONSTRAINT delivery_state_is_known CHECK ((VALUE = ANY (ARRAY['pending'::text, 'delivered'::text, 'failed'::text, 'skipped'::text, 'simulated'::text])));
+
+ALTER DOMAIN api.delivery_state OWNER TO leads_owner;
+
+COMMENT ON DOMAIN api.delivery_state IS 'Only deliveries in this state.';
+
 CREATE DOMAIN api.duplicate_key AS text
 	CONSTRAINT duplicate_key_is_known CHECK ((VALUE = ANY (ARRAY['reference'::text, 'email'::text, 'phone'::text])));
 
@@ -1134,6 +1141,47 @@ COMMENT ON COLUMN api.webhook.previous_secret_expires_at IS 'Until when the secr
 COMMENT ON COLUMN api.webhook.created_at IS 'When the webhook was created. Events before are not sent.';
 
 COMMENT ON COLUMN api.webhook.updated_at IS 'When a setting, the state or the secret last changed.';
+
+CREATE TYPE api.webhook_delivery AS (
+	id uuid,
+	webhook_id uuid,
+	event_id uuid,
+	action text,
+	lead_id uuid,
+	"position" bigint,
+	state text,
+	attempts integer,
+	http_status integer,
+	message text,
+	next_attempt_at api.utc_time,
+	last_attempt_at api.utc_time,
+	created_at api.utc_time,
+	ended_at api.utc_time
+);
+
+ALTER TYPE api.webhook_delivery OWNER TO leads_owner;
+
+COMMENT ON TYPE api.webhook_delivery IS 'What is sent to a webhook about one event, or as a test.';
+
+COMMENT ON COLUMN api.webhook_delivery.id IS 'The delivery''s id. The message has the id msg_ and this.';
+
+COMMENT ON COLUMN api.webhook_delivery.webhook_id IS 'The webhook''s id.';
+
+COMMENT ON COLUMN api.webhook_delivery.event_id IS 'The event of the audit log; null: a test.';
+
+COMMENT ON COLUMN api.webhook_delivery.action IS 'The action of the event, or webhook.test.';
+
+COMMENT ON COLUMN api.webhook_delivery.lead_id IS 'The lead that the event is about; null: it is about no lead.';
+
+COMMENT ON COLUMN api.webhook_delivery."position" IS 'The position of the event in the audit log: the order of the deliveries. Null: a test.';
+
+COMMENT ON COLUMN api.webhook_delivery.next_attempt_at IS 'When the next attempt is due; null: it has ended, or an earlier delivery of the same lead waits.';
+
+COMMENT ON COLUMN api.webhook_delivery.last_attempt_at IS 'When the last attempt began; null: there was none.';
+
+COMMENT ON COLUMN api.webhook_delivery.created_at IS 'When the delivery was queued.';
+
+COMMENT ON COLUMN api.webhook_delivery.ended_at IS 'When it ended; null: it is pending.';
 
 CREATE TYPE api.webhook_input AS (
 	url text,
@@ -7546,6 +7594,28 @@ archive_digest: the SHA-256 of the new archive, which replaces the old one after
 with event_id and digest, the SHA-256 of the payload that remains in hexadecimal digits. The verification of the archive accepts
 no other erased payload. Raises PT404 organization_not_found, PT409 not_retired, PT422 invalid_erasure.';
 
+CREATE FUNCTION admin.redeliver_webhook(webhook_id uuid, delivery_id uuid) RETURNS SETOF api.webhook_delivery
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := admin.known_webhook(redeliver_webhook.webhook_id);
+begin
+  if webhook.redeliver(v_organization_id, redeliver_webhook.webhook_id, redeliver_webhook.delivery_id) is null then
+    raise sqlstate 'PT404' using
+      message = 'delivery_not_found',
+      hint = format(
+        'The webhook has no delivery %s. To list them, run: leads webhooks deliveries %s', redeliver_webhook.delivery_id,
+        redeliver_webhook.webhook_id
+      );
+  end if;
+  return query select (webhook.delivery_item(v_organization_id, redeliver_webhook.delivery_id)).*;
+end $$;
+
+ALTER FUNCTION admin.redeliver_webhook(webhook_id uuid, delivery_id uuid) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.redeliver_webhook(webhook_id uuid, delivery_id uuid) IS 'Calls webhook.redeliver, and returns the delivery. Raises PT404 webhook_not_found and delivery_not_found, PT409 webhook_is_disabled.';
+
 CREATE FUNCTION admin.remove_stage(organization_id uuid, name text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8690,6 +8760,21 @@ ALTER FUNCTION admin.stages(organization_id uuid) OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.stages(organization_id uuid) IS 'The organization''s pipeline stages in their order. Raises PT404 organization_not_found.';
 
+CREATE FUNCTION admin.test_webhook(webhook_id uuid) RETURNS SETOF api.webhook_delivery
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := admin.known_webhook(test_webhook.webhook_id);
+  v_delivery_id uuid := webhook.send_test(v_organization_id, test_webhook.webhook_id);
+begin
+  return query select (webhook.delivery_item(v_organization_id, v_delivery_id)).*;
+end $$;
+
+ALTER FUNCTION admin.test_webhook(webhook_id uuid) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.test_webhook(webhook_id uuid) IS 'Calls webhook.send_test, and returns the delivery. Raises PT404 webhook_not_found, PT409 webhook_is_disabled.';
+
 CREATE FUNCTION admin.tg_import_line__store() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8810,6 +8895,23 @@ ALTER FUNCTION admin.verify_chain(organization_id uuid, after bigint, "limit" ap
 COMMENT ON FUNCTION admin.verify_chain(organization_id uuid, after bigint, "limit" api.seal_count, kept_head api.chain_head) IS 'Verifies a part of an organization''s chain: audit.chain_verdict, with the fault''s fields in the same row.
 
 after, "limit", kept_head: see audit.chain_verdict. Raises PT404 organization_not_found.';
+
+CREATE FUNCTION admin.webhook_deliveries(webhook_id uuid, states text[] DEFAULT NULL::text[], "limit" integer DEFAULT 50) RETURNS SETOF api.webhook_delivery
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return query
+  select d.*
+  from webhook.list_deliveries(
+    admin.known_webhook(webhook_deliveries.webhook_id), webhook_deliveries.webhook_id,
+    coalesce(webhook_deliveries.states, '{pending,delivered,failed,skipped,simulated}'), 'infinity', 'ffffffff-ffff-ffff-ffff-ffffffffffff', webhook_deliveries.limit
+  ) as d;
+end $$;
+
+ALTER FUNCTION admin.webhook_deliveries(webhook_id uuid, states text[], "limit" integer) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.webhook_deliveries(webhook_id uuid, states text[], "limit" integer) IS 'The newest deliveries of a webhook. states: null: all. Raises PT404 webhook_not_found.';
 
 CREATE FUNCTION webhook.endpoint_item(organization_id uuid, endpoint_id uuid, secret text DEFAULT NULL::text) RETURNS api.webhook
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -10402,6 +10504,49 @@ COMMENT ON FUNCTION api.list_signals(id uuid, "limit" api.page_size, cursor api.
 
 The order is created_at, then id, both descending.';
 
+CREATE FUNCTION api.list_webhook_deliveries(id uuid, state api.delivery_state DEFAULT NULL::text, "limit" api.page_size DEFAULT 50, cursor api.cursor DEFAULT NULL::text) RETURNS api.answer
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := auth.organization_id('admin');
+  v_at timestamptz;
+  v_id uuid;
+begin
+  if
+    not exists (
+      select
+      from webhook.endpoint as p
+      where p.organization_id = v_organization_id and p.id = list_webhook_deliveries.id
+    )
+  then
+    return null;
+  end if;
+  select b.created_at, b.id into v_at, v_id from app.page_bound(list_webhook_deliveries.cursor, null) as b;
+  return app.page_answer(
+    array(
+      select row_to_json(d)::text
+      from webhook.list_deliveries(
+        v_organization_id, list_webhook_deliveries.id,
+        case
+          when list_webhook_deliveries.state is not null then array[list_webhook_deliveries.state::text]
+          else array['pending', 'delivered', 'failed', 'skipped', 'simulated']
+        end,
+        v_at, v_id,
+        -- One row more than the page tells whether there is a next one.
+        list_webhook_deliveries.limit + 1
+      ) as d
+    ),
+    list_webhook_deliveries.limit
+  );
+end $$;
+
+ALTER FUNCTION api.list_webhook_deliveries(id uuid, state api.delivery_state, "limit" api.page_size, cursor api.cursor) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.list_webhook_deliveries(id uuid, state api.delivery_state, "limit" api.page_size, cursor api.cursor) IS 'List the deliveries of a webhook.
+
+The newest come first: the order is created_at, then id, both descending. A delivery is listed until 30 days after its end.';
+
 CREATE FUNCTION api.list_webhooks() RETURNS api.answer
     LANGUAGE sql STABLE SECURITY DEFINER
     BEGIN ATOMIC
@@ -11632,6 +11777,29 @@ COMMENT ON FUNCTION api.read_instant(value text) IS 'The time in a text, as app.
 Raises check_violation with the constraint instant_is_date_or_has_offset, as a domain does, if the text is no time. Null for
 null.';
 
+CREATE FUNCTION api.redeliver_webhook(id uuid, delivery_id uuid) RETURNS api.answer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := auth.organization_id('admin');
+begin
+  if webhook.redeliver(v_organization_id, redeliver_webhook.id, redeliver_webhook.delivery_id) is null then
+    return null;
+  end if;
+  return row(
+    202, null::json, row_to_json(webhook.delivery_item(v_organization_id, redeliver_webhook.delivery_id))::text
+  )::api.answer;
+end $$;
+
+ALTER FUNCTION api.redeliver_webhook(id uuid, delivery_id uuid) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.redeliver_webhook(id uuid, delivery_id uuid) IS 'Send a delivery again.
+
+The worker sends the message next, with the same id, so that a receiver that has it can ignore it. It may arrive after later
+events of the same lead: compare data.position. If it fails, it is tried again like a new one. A delivery that is pending is tried at
+once, unless an earlier one of its lead waits. The webhook must be enabled. A body is ignored.';
+
 CREATE FUNCTION api.rotate_key(id uuid, body text, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -12095,6 +12263,28 @@ COMMENT ON FUNCTION api.submit_form(payload text, media_type text, request_heade
 The token in the path is the key. The body is JSON, or a form. What the form can''t make a lead of is kept for 30 days with its
 faults. The response is the same for a new lead, a duplicate, spam and a submission that is kept. A sender that repeats an
 event, with the id that its service gives, sends it once.';
+
+CREATE FUNCTION api.test_webhook(id uuid) RETURNS api.answer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := auth.organization_id('admin');
+  v_delivery_id uuid := webhook.send_test(v_organization_id, test_webhook.id);
+begin
+  if v_delivery_id is null then
+    return null;
+  end if;
+  return row(202, null::json, row_to_json(webhook.delivery_item(v_organization_id, v_delivery_id))::text)::api.answer;
+end $$;
+
+ALTER FUNCTION api.test_webhook(id uuid) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.test_webhook(id uuid) IS 'Send a test to a webhook.
+
+The worker sends a message of the type webhook.test next, also while the webhook pauses after failures. It is tried once. GET
+/webhooks/{id}/deliveries shows the result. If the test succeeds, everything that waits is sent at once. The webhook must be
+enabled. A body is ignored.';
 
 CREATE FUNCTION api.update_lead(id uuid, body text, if_match api.entity_tags DEFAULT NULL::text, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -19531,6 +19721,35 @@ ALTER FUNCTION webhook.delete_old_deliveries(batch integer) OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION webhook.delete_old_deliveries(batch integer) IS 'Deletes up to batch deliveries of all organizations that ended more than 30 days ago, or that wait for a webhook that was deleted. Returns their number. A worker calls it every hour, until the number is less than batch.';
 
+CREATE FUNCTION webhook.delivery_item(organization_id uuid, delivery_id uuid) RETURNS api.webhook_delivery
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT d.id,
+     d.endpoint_id,
+     d.event_id,
+     d.action,
+     d.lead_id,
+     d."position",
+     d.state,
+     d.attempts,
+     d.http_status,
+     d.message,
+     app.utc_text(
+         CASE
+             WHEN (d.next_attempt_at IS NOT NULL) THEN GREATEST(d.next_attempt_at, d.created_at)
+             ELSE NULL::timestamp with time zone
+         END) AS utc_text,
+     app.utc_text(d.last_attempt_at) AS utc_text,
+     app.utc_text(d.created_at) AS utc_text,
+     app.utc_text(d.ended_at) AS utc_text
+    FROM webhook.delivery d
+   WHERE ((d.organization_id = delivery_item.organization_id) AND (d.id = delivery_item.delivery_id));
+END;
+
+ALTER FUNCTION webhook.delivery_item(organization_id uuid, delivery_id uuid) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION webhook.delivery_item(organization_id uuid, delivery_id uuid) IS 'The delivery, or null.';
+
 CREATE FUNCTION webhook.endpoint_faults(settings jsonb, is_new boolean) RETURNS json
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -19872,6 +20091,64 @@ leases, and one while it fails. running: how many deliveries of each organizatio
 as it is now. secrets, secret_keys: the current one and, until it expires, the one before the rotation. If the body has values
 of a lead, webhook.recipient records it.';
 
+CREATE FUNCTION webhook.list_deliveries(organization_id uuid, endpoint_id uuid, states text[], before timestamp with time zone, before_id uuid, "limit" integer) RETURNS SETOF api.webhook_delivery
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    BEGIN ATOMIC
+ SELECT (webhook.delivery_item(list_deliveries.organization_id, p.id)).id AS id,
+     (webhook.delivery_item(list_deliveries.organization_id, p.id)).webhook_id AS webhook_id,
+     (webhook.delivery_item(list_deliveries.organization_id, p.id)).event_id AS event_id,
+     (webhook.delivery_item(list_deliveries.organization_id, p.id)).action AS action,
+     (webhook.delivery_item(list_deliveries.organization_id, p.id)).lead_id AS lead_id,
+     (webhook.delivery_item(list_deliveries.organization_id, p.id))."position" AS "position",
+     (webhook.delivery_item(list_deliveries.organization_id, p.id)).state AS state,
+     (webhook.delivery_item(list_deliveries.organization_id, p.id)).attempts AS attempts,
+     (webhook.delivery_item(list_deliveries.organization_id, p.id)).http_status AS http_status,
+     (webhook.delivery_item(list_deliveries.organization_id, p.id)).message AS message,
+     (webhook.delivery_item(list_deliveries.organization_id, p.id)).next_attempt_at AS next_attempt_at,
+     (webhook.delivery_item(list_deliveries.organization_id, p.id)).last_attempt_at AS last_attempt_at,
+     (webhook.delivery_item(list_deliveries.organization_id, p.id)).created_at AS created_at,
+     (webhook.delivery_item(list_deliveries.organization_id, p.id)).ended_at AS ended_at
+    FROM (unnest(list_deliveries.states) s(state)
+      CROSS JOIN LATERAL ( SELECT d.id,
+             d.created_at
+            FROM webhook.delivery d
+           WHERE ((d.organization_id = list_deliveries.organization_id) AND (d.endpoint_id = list_deliveries.endpoint_id) AND (d.state = s.state) AND (ROW(d.created_at, d.id) < ROW(list_deliveries.before, list_deliveries.before_id)))
+           ORDER BY d.created_at DESC, d.id DESC
+          LIMIT list_deliveries."limit") p)
+   ORDER BY p.created_at DESC, p.id DESC
+  LIMIT list_deliveries."limit";
+END;
+
+ALTER FUNCTION webhook.list_deliveries(organization_id uuid, endpoint_id uuid, states text[], before timestamp with time zone, before_id uuid, "limit" integer) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION webhook.list_deliveries(organization_id uuid, endpoint_id uuid, states text[], before timestamp with time zone, before_id uuid, "limit" integer) IS 'A page of the deliveries in these states. before, before_id: the upper bound, exclusive.';
+
+CREATE FUNCTION webhook.lock_enabled(organization_id uuid, endpoint_id uuid) RETURNS uuid
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_id uuid;
+  v_state text;
+begin
+  select p.id, p.state into v_id, v_state
+  from webhook.endpoint as p
+  where p.organization_id = lock_enabled.organization_id and p.id = lock_enabled.endpoint_id
+  for no key update;
+  if v_state = 'disabled' then
+    raise sqlstate 'PT409' using
+      message = 'webhook_is_disabled', hint = 'The webhook is disabled. Enable it: change its state to "enabled".';
+  end if;
+  return v_id;
+end $$;
+
+ALTER FUNCTION webhook.lock_enabled(organization_id uuid, endpoint_id uuid) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION webhook.lock_enabled(organization_id uuid, endpoint_id uuid) IS 'Locks the webhook, and returns its id; null: there is none. Raises PT409 webhook_is_disabled.';
+
 CREATE FUNCTION webhook.message(organization_id uuid, action text, event_id uuid, at timestamp with time zone, "position" bigint, lead_id uuid, payload json, has_values boolean) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
     BEGIN ATOMIC
@@ -20054,6 +20331,45 @@ Each enabled webhook gets the events after its position whose action it has chos
 get events from before it was created, and none of the rows of leads import without --events. The deliveries of a test organization
 are simulated. A call that is interrupted changes nothing. Several workers may call it at the same time.';
 
+CREATE FUNCTION webhook.redeliver(organization_id uuid, endpoint_id uuid, delivery_id uuid) RETURNS uuid
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if webhook.lock_enabled(redeliver.organization_id, redeliver.endpoint_id) is null then
+    return null;
+  end if;
+  -- A delivery that waits for an earlier one of its lead, or that a worker has, stays as it is.
+  update webhook.delivery as d
+  set
+    state = case d.state when 'simulated' then 'simulated' else 'pending' end,
+    begun_at = case when d.state = 'pending' then d.begun_at end,
+    next_attempt_at = case
+      when d.state = 'simulated' or d.state = 'pending' and d.next_attempt_at is null then null
+      when d.leased_until is not null then d.next_attempt_at
+      else 'epoch'::timestamptz
+    end,
+    ended_at = case d.state when 'simulated' then date_trunc('milliseconds', clock_timestamp()) end
+  where
+    d.organization_id = redeliver.organization_id
+    and d.endpoint_id = redeliver.endpoint_id
+    and d.id = redeliver.delivery_id;
+  if not found then
+    return null;
+  end if;
+  update webhook.endpoint as p
+  set paused_until = null
+  where p.organization_id = redeliver.organization_id and p.id = redeliver.endpoint_id and p.paused_until is not null;
+  return redeliver.delivery_id;
+end $$;
+
+ALTER FUNCTION webhook.redeliver(organization_id uuid, endpoint_id uuid, delivery_id uuid) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION webhook.redeliver(organization_id uuid, endpoint_id uuid, delivery_id uuid) IS 'Makes a delivery pending again, due before all others. Returns its id; null: there is no such delivery.
+
+The message has the same id, and what its event has now. It may arrive after later events of the same lead. One that has not ended
+is due at once, unless it waits for an earlier one of its lead. Raises PT409 webhook_is_disabled.';
+
 CREATE FUNCTION webhook.release_next(organization_id uuid, endpoint_id uuid, lead_id uuid, at timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -20116,6 +20432,39 @@ end $$;
 ALTER FUNCTION webhook.rotate_secret(organization_id uuid, endpoint_id uuid, sealed_secret bytea, sealing_key text, overlap_hours integer) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION webhook.rotate_secret(organization_id uuid, endpoint_id uuid, sealed_secret bytea, sealing_key text, overlap_hours integer) IS 'Replaces the secret of a webhook. The previous one signs too, for overlap_hours; one before it ends now.';
+
+CREATE FUNCTION webhook.send_test(organization_id uuid, endpoint_id uuid) RETURNS uuid
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_delivery_id uuid := app.new_id();
+  v_is_test boolean := (
+    select o.environment = 'test' from app.organization as o where o.organization_id = send_test.organization_id
+  );
+begin
+  if webhook.lock_enabled(send_test.organization_id, send_test.endpoint_id) is null then
+    return null;
+  end if;
+  -- Due since 1970, and so before all other deliveries. A pause ends, because the caller wants to see whether it works now.
+  insert into webhook.delivery (organization_id, id, endpoint_id, action, state, next_attempt_at, ended_at)
+  values (
+    send_test.organization_id, v_delivery_id, send_test.endpoint_id, 'webhook.test',
+    case when v_is_test then 'simulated' else 'pending' end,
+    case when not v_is_test then 'epoch'::timestamptz end,
+    case when v_is_test then date_trunc('milliseconds', clock_timestamp()) end
+  );
+  update webhook.endpoint as p
+  set paused_until = null
+  where p.organization_id = send_test.organization_id and p.id = send_test.endpoint_id and p.paused_until is not null;
+  return v_delivery_id;
+end $$;
+
+ALTER FUNCTION webhook.send_test(organization_id uuid, endpoint_id uuid) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION webhook.send_test(organization_id uuid, endpoint_id uuid) IS 'Queues a message of the type webhook.test, and returns the id of its delivery; null: there is no such webhook.
+
+It has one attempt, which is made next, also if the webhook pauses. Raises PT409 webhook_is_disabled.';
 
 CREATE FUNCTION webhook.settle_delivery(organization_id uuid, delivery_id uuid, attempt integer, outcome text, http_status integer DEFAULT NULL::integer, message text DEFAULT NULL::text, retry_after double precision DEFAULT NULL::double precision) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
@@ -23296,6 +23645,9 @@ GRANT ALL ON FUNCTION admin.queue_seals() TO leads_worker;
 REVOKE ALL ON FUNCTION admin.record_archive_erasure(organization_id uuid, lead_id uuid, year integer, archive_digest bytea, erased json) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.record_archive_erasure(organization_id uuid, lead_id uuid, year integer, archive_digest bytea, erased json) TO leads_operator;
 
+REVOKE ALL ON FUNCTION admin.redeliver_webhook(webhook_id uuid, delivery_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.redeliver_webhook(webhook_id uuid, delivery_id uuid) TO leads_operator;
+
 REVOKE ALL ON FUNCTION admin.remove_stage(organization_id uuid, name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.remove_stage(organization_id uuid, name text) TO leads_operator;
 
@@ -23431,6 +23783,9 @@ REVOKE ALL ON FUNCTION admin.signal_analyst(login text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION admin.stages(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.stages(organization_id uuid) TO leads_operator;
 
+REVOKE ALL ON FUNCTION admin.test_webhook(webhook_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.test_webhook(webhook_id uuid) TO leads_operator;
+
 REVOKE ALL ON FUNCTION admin.tg_import_line__store() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION admin.try_scoring_model(organization_id uuid, lead_id uuid, instant timestamp with time zone, document jsonb) FROM PUBLIC;
@@ -23443,6 +23798,9 @@ GRANT ALL ON FUNCTION admin.unlisted_erasures(organization_id uuid, erased json)
 
 REVOKE ALL ON FUNCTION admin.verify_chain(organization_id uuid, after bigint, "limit" api.seal_count, kept_head api.chain_head) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.verify_chain(organization_id uuid, after bigint, "limit" api.seal_count, kept_head api.chain_head) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.webhook_deliveries(webhook_id uuid, states text[], "limit" integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.webhook_deliveries(webhook_id uuid, states text[], "limit" integer) TO leads_operator;
 
 REVOKE ALL ON FUNCTION webhook.endpoint_item(organization_id uuid, endpoint_id uuid, secret text) FROM PUBLIC;
 GRANT ALL ON FUNCTION webhook.endpoint_item(organization_id uuid, endpoint_id uuid, secret text) TO leads_exec;
@@ -23581,6 +23939,9 @@ GRANT ALL ON FUNCTION api.list_scores(id uuid, "limit" api.page_size, cursor api
 REVOKE ALL ON FUNCTION api.list_signals(id uuid, "limit" api.page_size, cursor api.cursor) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.list_signals(id uuid, "limit" api.page_size, cursor api.cursor) TO leads_api;
 
+REVOKE ALL ON FUNCTION api.list_webhook_deliveries(id uuid, state api.delivery_state, "limit" api.page_size, cursor api.cursor) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.list_webhook_deliveries(id uuid, state api.delivery_state, "limit" api.page_size, cursor api.cursor) TO leads_api;
+
 REVOKE ALL ON FUNCTION api.list_webhooks() FROM PUBLIC;
 GRANT ALL ON FUNCTION api.list_webhooks() TO leads_api;
 
@@ -23664,6 +24025,9 @@ GRANT ALL ON FUNCTION api.put_lead(reference text, body text, if_match api.entit
 REVOKE ALL ON FUNCTION api.read_instant(value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.read_instant(value text) TO leads_api;
 
+REVOKE ALL ON FUNCTION api.redeliver_webhook(id uuid, delivery_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.redeliver_webhook(id uuid, delivery_id uuid) TO leads_api;
+
 REVOKE ALL ON FUNCTION api.rotate_key(id uuid, body text, idempotency_key api.idempotency_key, idempotency_wait integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.rotate_key(id uuid, body text, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
 
@@ -23684,6 +24048,9 @@ GRANT ALL ON FUNCTION api.store_leads(body text, media_type text, on_duplicate a
 
 REVOKE ALL ON FUNCTION api.submit_form(payload text, media_type text, request_headers text, client_address text, query_fields text) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.submit_form(payload text, media_type text, request_headers text, client_address text, query_fields text) TO leads_api;
+
+REVOKE ALL ON FUNCTION api.test_webhook(id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.test_webhook(id uuid) TO leads_api;
 
 REVOKE ALL ON FUNCTION api.update_lead(id uuid, body text, if_match api.entity_tags, idempotency_key api.idempotency_key, idempotency_wait integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.update_lead(id uuid, body text, if_match api.entity_tags, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
@@ -24328,6 +24695,10 @@ GRANT ALL ON FUNCTION webhook.create_endpoint(organization_id uuid, settings jso
 REVOKE ALL ON FUNCTION webhook.delete_old_deliveries(batch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION webhook.delete_old_deliveries(batch integer) TO leads_worker;
 
+REVOKE ALL ON FUNCTION webhook.delivery_item(organization_id uuid, delivery_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION webhook.delivery_item(organization_id uuid, delivery_id uuid) TO leads_exec;
+GRANT ALL ON FUNCTION webhook.delivery_item(organization_id uuid, delivery_id uuid) TO leads_jobs;
+
 REVOKE ALL ON FUNCTION webhook.endpoint_faults(settings jsonb, is_new boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION webhook.endpoint_faults(settings jsonb, is_new boolean) TO leads_exec;
 GRANT ALL ON FUNCTION webhook.endpoint_faults(settings jsonb, is_new boolean) TO leads_jobs;
@@ -24348,16 +24719,32 @@ GRANT ALL ON FUNCTION webhook.last_position(organization_id uuid) TO leads_jobs;
 REVOKE ALL ON FUNCTION webhook.lease_deliveries(key_ids text[], batch integer, running jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION webhook.lease_deliveries(key_ids text[], batch integer, running jsonb) TO leads_worker;
 
+REVOKE ALL ON FUNCTION webhook.list_deliveries(organization_id uuid, endpoint_id uuid, states text[], before timestamp with time zone, before_id uuid, "limit" integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION webhook.list_deliveries(organization_id uuid, endpoint_id uuid, states text[], before timestamp with time zone, before_id uuid, "limit" integer) TO leads_exec;
+GRANT ALL ON FUNCTION webhook.list_deliveries(organization_id uuid, endpoint_id uuid, states text[], before timestamp with time zone, before_id uuid, "limit" integer) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION webhook.lock_enabled(organization_id uuid, endpoint_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION webhook.lock_enabled(organization_id uuid, endpoint_id uuid) TO leads_exec;
+GRANT ALL ON FUNCTION webhook.lock_enabled(organization_id uuid, endpoint_id uuid) TO leads_jobs;
+
 REVOKE ALL ON FUNCTION webhook.message(organization_id uuid, action text, event_id uuid, at timestamp with time zone, "position" bigint, lead_id uuid, payload json, has_values boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION webhook.queue_deliveries(after uuid, batch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION webhook.queue_deliveries(after uuid, batch integer) TO leads_worker;
+
+REVOKE ALL ON FUNCTION webhook.redeliver(organization_id uuid, endpoint_id uuid, delivery_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION webhook.redeliver(organization_id uuid, endpoint_id uuid, delivery_id uuid) TO leads_exec;
+GRANT ALL ON FUNCTION webhook.redeliver(organization_id uuid, endpoint_id uuid, delivery_id uuid) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION webhook.release_next(organization_id uuid, endpoint_id uuid, lead_id uuid, at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION webhook.rotate_secret(organization_id uuid, endpoint_id uuid, sealed_secret bytea, sealing_key text, overlap_hours integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION webhook.rotate_secret(organization_id uuid, endpoint_id uuid, sealed_secret bytea, sealing_key text, overlap_hours integer) TO leads_exec;
 GRANT ALL ON FUNCTION webhook.rotate_secret(organization_id uuid, endpoint_id uuid, sealed_secret bytea, sealing_key text, overlap_hours integer) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION webhook.send_test(organization_id uuid, endpoint_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION webhook.send_test(organization_id uuid, endpoint_id uuid) TO leads_exec;
+GRANT ALL ON FUNCTION webhook.send_test(organization_id uuid, endpoint_id uuid) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION webhook.settle_delivery(organization_id uuid, delivery_id uuid, attempt integer, outcome text, http_status integer, message text, retry_after double precision) FROM PUBLIC;
 GRANT ALL ON FUNCTION webhook.settle_delivery(organization_id uuid, delivery_id uuid, attempt integer, outcome text, http_status integer, message text, retry_after double precision) TO leads_worker;
@@ -24664,6 +25051,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"raised_by":"crm_unavailable","status":502,"code":"crm_unavailable","title":"CRM unavailable","detail":"The CRM was not reachable for a day. Push the lead again.","field":null,"field_code":null}
 -- {"raised_by":"cursor_expired","status":400,"code":"cursor_expired","title":"Cursor expired","detail":"The cursor is of another database, or the database was restored to an earlier time. Read all leads again, and begin a new walk with updated_since.","field":null,"field_code":null}
 -- {"raised_by":"cursor_is_well_formed","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This is not a cursor. Send the next_cursor of the previous page unchanged, or leave it out for the first page.","field":"cursor","field_code":"invalid_cursor"}
+-- {"raised_by":"delivery_state_is_known","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be \"pending\", \"delivered\", \"failed\", \"skipped\" or \"simulated\".","field":"state","field_code":"unknown_state"}
 -- {"raised_by":"duplicate_key_is_known","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be \"reference\", \"email\" or \"phone\".","field":"match","field_code":"unknown_key"}
 -- {"raised_by":"duplicate_rule_is_known","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be \"error\", \"skip\" or \"update\".","field":"on_duplicate","field_code":"unknown_rule"}
 -- {"raised_by":"entity_tags_are_well_formed","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be * or entity tags as ETag returned them, with their double quotes.","field":"If-Match","field_code":"invalid_entity_tag"}
@@ -24712,6 +25100,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"raised_by":"unavailable","status":503,"code":"unavailable","title":"Unavailable","detail":"The server is busy. Nothing was done. Try again.","field":null,"field_code":null}
 -- {"raised_by":"unsupported_media_type","status":415,"code":"unsupported_media_type","title":"Unsupported media type","detail":"Send the body in one of the media types that the Accept header lists.","field":null,"field_code":null}
 -- {"raised_by":"validation_failed","status":422,"code":"validation_failed","title":"Validation failed","detail":"Fix the fields listed in errors and send the request again.","field":null,"field_code":null}
+-- {"raised_by":"webhook_is_disabled","status":409,"code":"webhook_is_disabled","title":"Webhook is disabled","detail":"The webhook is disabled. Enable it with PATCH /webhooks/{id} and {\"state\": \"enabled\"}, and send the request again.","field":null,"field_code":null}
 
 -- the rows of api.route
 -- {"method":"DELETE","path":"/keys/{id}","function":"api.delete_key","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
@@ -24736,6 +25125,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"method":"GET","path":"/organizations/me","function":"api.get_organization","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
 -- {"method":"GET","path":"/webhooks","function":"api.list_webhooks","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
 -- {"method":"GET","path":"/webhooks/{id}","function":"api.get_webhook","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
+-- {"method":"GET","path":"/webhooks/{id}/deliveries","function":"api.list_webhook_deliveries","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
 -- {"method":"OPTIONS","path":"/in/{token}","function":"api.preflight_form","scope":"form","wait_seconds":null,"wait_function":null,"media_types":["*/*"],"max_body_bytes":262144,"timeout_seconds":10,"is_streamed":false,"key_parameter":"token","deprecated_at":null,"sunset_at":null,"deprecation_link":null}
 -- {"method":"PATCH","path":"/leads/{id}","function":"api.update_lead","scope":"write","wait_seconds":null,"wait_function":null,"media_types":["application/json","application/merge-patch+json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
 -- {"method":"PATCH","path":"/leads/{id}/details","function":"api.update_lead_details","scope":"write","wait_seconds":null,"wait_function":null,"media_types":["application/json","application/merge-patch+json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
@@ -24750,7 +25140,9 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"method":"POST","path":"/leads/{id}/score","function":"api.score_lead","scope":"write","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
 -- {"method":"POST","path":"/leads/{id}/signals","function":"api.create_signals","scope":"write","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
 -- {"method":"POST","path":"/webhooks","function":"api.create_webhook","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
+-- {"method":"POST","path":"/webhooks/{id}/deliveries/{delivery_id}/redeliver","function":"api.redeliver_webhook","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
 -- {"method":"POST","path":"/webhooks/{id}/rotate-secret","function":"api.rotate_webhook_secret","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
+-- {"method":"POST","path":"/webhooks/{id}/test","function":"api.test_webhook","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
 -- {"method":"PUT","path":"/leads/by-reference/{reference}","function":"api.put_lead","scope":"write","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
 
 -- the rows of api.operation
@@ -24800,9 +25192,11 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"function":"api.list_leads","tag":"Leads","request":null,"rule":null,"answer":"api.lead_item","form":null,"statuses":[200],"headers":[],"problems":["validation_failed","cursor_expired"],"parameters":{},"examples":{}}
 -- {"function":"api.list_scores","tag":"Scoring","request":null,"rule":null,"answer":"api.score","form":null,"statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.list_signals","tag":"Scoring","request":null,"rule":null,"answer":"api.signal","form":null,"statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
+-- {"function":"api.list_webhook_deliveries","tag":"Webhooks","request":null,"rule":null,"answer":"api.webhook_delivery","form":null,"statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.list_webhooks","tag":"Webhooks","request":null,"rule":null,"answer":"api.webhook","form":"page","statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.push_lead","tag":"CRM","request":null,"rule":null,"answer":"api.lead_sync","form":null,"statuses":[200,202],"headers":[],"problems":["validation_failed","crm_not_configured","crm_outcome_unknown","crm_rejected","crm_unavailable"],"parameters":{},"examples":{"202": {"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "crm_sync": {"vendor": "jobnimbus", "external_id": null, "status": "pending", "last_synced_at": null}}}}
 -- {"function":"api.put_lead","tag":"Leads","request":"api.new_lead_input","rule":null,"answer":"api.lead_item","form":null,"statuses":[200,201],"headers":["Location","ETag"],"problems":[],"parameters":{"reference": "Your own id of the lead."},"examples":{}}
+-- {"function":"api.redeliver_webhook","tag":"Webhooks","request":null,"rule":null,"answer":"api.webhook_delivery","form":null,"statuses":[202],"headers":[],"problems":["webhook_is_disabled"],"parameters":{},"examples":{}}
 -- {"function":"api.rotate_key","tag":"Keys","request":"api.key_rotation","rule":null,"answer":"api.key","form":null,"statuses":[201],"headers":[],"problems":["secret_already_shown","too_many_keys","key_not_valid","key_rotated_already"],"parameters":{},"examples":{"201": {"id": "01a15d23-7d5e-7061-9c7d-8e9fa0b1c2d3", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Website", "scope": "write", "environment": "live", "state": "active", "key": "lk_live_…", "created_at": "2026-04-27T09:00:00.000Z", "expires_at": null, "revoked_at": null, "rotated_from": "01a15d22-6c4d-7f50-8b6c-7d8e9fa0b1c2", "last_used_at": null}}}
 -- {"function":"api.rotate_webhook_secret","tag":"Webhooks","request":null,"rule":null,"answer":"api.webhook","form":null,"statuses":[200],"headers":[],"problems":["secret_already_shown","no_sealing_key"],"parameters":{},"examples":{}}
 -- {"function":"api.score_lead","tag":"Scoring","request":null,"rule":null,"answer":"api.new_score","form":null,"statuses":[200],"headers":["ETag"],"problems":[],"parameters":{},"examples":{}}
@@ -24818,6 +25212,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
     "dry_run": "Store nothing, and return what would happen.",
     "push": "Push the leads that are in the push_stage of the CRM connection."
   },"examples":{"request": [{"name": "Sarah Mitchell", "email": "sarah.mitchell@example.com", "reference": "form-7731"}, {"email": "ada.abbott@example.com", "lead_score": 87}], "200": {"is_stored": true, "created": 1, "updated": 0, "skipped": 0, "failed": 1, "not_stored": 0, "results": [{"row": 1, "status": "created", "id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "errors": []}, {"row": 2, "status": "failed", "id": null, "errors": [{"field": "lead_score", "code": "out_of_range", "detail": "This must be a whole number from 0 to 100."}]}]}}}
+-- {"function":"api.test_webhook","tag":"Webhooks","request":null,"rule":null,"answer":"api.webhook_delivery","form":null,"statuses":[202],"headers":[],"problems":["webhook_is_disabled"],"parameters":{},"examples":{}}
 -- {"function":"api.update_lead","tag":"Leads","request":"api.lead_input","rule":null,"answer":"api.lead_change","form":null,"statuses":[200],"headers":["ETag"],"problems":[],"parameters":{},"examples":{"request": {"pipeline_stage": "won", "lead_score": 92}}}
 -- {"function":"api.update_lead_details","tag":"Leads","request":"api.lead_details_input","rule":null,"answer":"api.lead_details","form":null,"statuses":[200],"headers":["ETag"],"problems":["reference_in_use"],"parameters":{},"examples":{"request": {"phone": "(555) 010-0199", "details": {"roof_age": 12, "insured": true, "color": null}}}}
 -- {"function":"api.update_webhook","tag":"Webhooks","request":"api.webhook_input","rule":null,"answer":"api.webhook","form":null,"statuses":[200],"headers":["ETag"],"problems":[],"parameters":{},"examples":{}}
@@ -24904,6 +25299,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"type":"api.signal","relation":"scoring.signal","never_null":[],"fields":{"value":{"$ref":"#/components/schemas/SignalValue"}},"example":{"id": "01a15d1d-53d4-7897-a198-06530f93fb05", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "lead_id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "type": "storm_event", "value": {"miles": 4.2}, "observed_at": "2026-04-27T13:20:00.000Z", "dedupe_key": null, "created_at": "2026-04-27T13:22:06.030Z"}}
 -- {"type":"api.signal_input","relation":"scoring.signal","never_null":["type"],"fields":{"value":{"$ref":"#/components/schemas/SignalValue"},"observed_at":{"anyOf":[{"type":"string","format":"date-time"},{"type":"string","format":"date"},{"type":"null"}]}},"example":{"type": "storm_event", "value": {"miles": 4.2}, "observed_at": "2026-04-27T13:20:00Z"}}
 -- {"type":"api.webhook","relation":"webhook.endpoint","never_null":[],"fields":{"secret":{"type":["string","null"]},"actions":{"type":["array","null"],"minItems":1,"maxItems":100,"items":{"$ref":"#/components/schemas/AuditAction"}}},"example":{"id": "01a15d22-7c4d-7f50-8b6c-7d8e9fa0b1c2", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Data warehouse", "url": "https://hooks.example.com/leads", "actions": ["lead.created", "lead.updated", "lead.erased"], "include": "ids", "state": "enabled", "disabled_reason": null, "disabled_at": null, "failing_since": null, "secret": null, "previous_secret_expires_at": null, "created_at": "2026-04-20T09:00:00.000Z", "updated_at": "2026-04-20T09:00:00.000Z"}}
+-- {"type":"api.webhook_delivery","relation":"webhook.delivery","never_null":["webhook_id"],"fields":{},"example":{"id": "01a15d2a-93f1-7a70-9d11-6c7e8fa0b1c2", "webhook_id": "01a15d22-7c4d-7f50-8b6c-7d8e9fa0b1c2", "event_id": "01a15d1d-4ea2-7c80-9a10-5f6e7d8c9b0a", "action": "lead.created", "lead_id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "position": 4711, "state": "pending", "attempts": 1, "http_status": 503, "message": "The receiver answered with 503.", "next_attempt_at": "2026-04-27T13:22:12.114Z", "last_attempt_at": "2026-04-27T13:22:06.702Z", "created_at": "2026-04-27T13:22:06.114Z", "ended_at": null}}
 -- {"type":"api.webhook_input","relation":"webhook.endpoint","never_null":[],"fields":{"url":{"type":"string","maxLength":2000,"pattern":"^https://[!-~]+$"},"actions":{"type":["array","null"],"minItems":1,"maxItems":100,"items":{"$ref":"#/components/schemas/AuditAction"}},"include":{"type":"string","enum":["ids","values"]},"state":{"type":"string","enum":["enabled","disabled"]},"skip_missed":{"type":"boolean"}},"example":{"state": "enabled"}}
 -- {"type":"api.webhook_recipient","relation":"webhook.recipient","never_null":["id","host","first_at","last_at"],"fields":{},"example":null}
 

@@ -2219,3 +2219,49 @@ comment on type api.key_rotation is 'How an API key is rotated.';
 comment on column api.key_rotation.overlap_hours is 'For how many hours the old key stays valid, at most 168.';
 
 reset role;
+
+-- migration: webhook_deliveries
+-- Adds the type of a delivery in the API.
+--
+-- Locks: none that matter; every object is new.
+-- Duration: 0 s per million rows: no row is read.
+-- Phase: expand
+-- If it breaks off: nothing is left behind; run leads migrate again.
+
+set local role leads_owner;
+
+create domain api.delivery_state as text
+  constraint delivery_state_is_known check (value in ('pending', 'delivered', 'failed', 'skipped', 'simulated'));
+comment on domain api.delivery_state is 'Only deliveries in this state.';
+
+create type api.webhook_delivery as (
+  id uuid,
+  webhook_id uuid,
+  event_id uuid,
+  action text,
+  lead_id uuid,
+  position bigint,
+  state text,
+  attempts integer,
+  http_status integer,
+  message text,
+  next_attempt_at api.utc_time,
+  last_attempt_at api.utc_time,
+  created_at api.utc_time,
+  ended_at api.utc_time
+);
+comment on type api.webhook_delivery is 'What is sent to a webhook about one event, or as a test.';
+comment on column api.webhook_delivery.id is 'The delivery''s id. The message has the id msg_ and this.';
+comment on column api.webhook_delivery.webhook_id is 'The webhook''s id.';
+comment on column api.webhook_delivery.event_id is 'The event of the audit log; null: a test.';
+comment on column api.webhook_delivery.action is 'The action of the event, or webhook.test.';
+comment on column api.webhook_delivery.lead_id is 'The lead that the event is about; null: it is about no lead.';
+comment on column api.webhook_delivery.position is
+  'The position of the event in the audit log: the order of the deliveries. Null: a test.';
+comment on column api.webhook_delivery.next_attempt_at is
+  'When the next attempt is due; null: it has ended, or an earlier delivery of the same lead waits.';
+comment on column api.webhook_delivery.last_attempt_at is 'When the last attempt began; null: there was none.';
+comment on column api.webhook_delivery.created_at is 'When the delivery was queued.';
+comment on column api.webhook_delivery.ended_at is 'When it ended; null: it is pending.';
+
+reset role;

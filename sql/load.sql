@@ -324,6 +324,11 @@ reset role;
 \ir webhook/settle_delivery.sql
 \ir webhook/seconds_until_due.sql
 \ir webhook/delete_old_deliveries.sql
+\ir webhook/delivery_item.sql
+\ir webhook/list_deliveries.sql
+\ir webhook/lock_enabled.sql
+\ir webhook/send_test.sql
+\ir webhook/redeliver.sql
 
 -- section api: The API: errors, routes, the reference, and the functions that answer requests.
 \ir api/problem.grants.sql
@@ -408,6 +413,9 @@ reset role;
 \ir api/create_key.sql
 \ir api/delete_key.sql
 \ir api/rotate_key.sql
+\ir api/list_webhook_deliveries.sql
+\ir api/redeliver_webhook.sql
+\ir api/test_webhook.sql
 \ir api/list_audit_events.sql
 \ir api/export_audit_events.sql
 \ir api/get_audit_event.sql
@@ -514,6 +522,9 @@ reset role;
 \ir admin/set_webhook.sql
 \ir admin/rotate_webhook_secret.sql
 \ir admin/delete_webhook.sql
+\ir admin/webhook_deliveries.sql
+\ir admin/redeliver_webhook.sql
+\ir admin/test_webhook.sql
 \ir admin/find_leads_to_erase.sql
 \ir admin/leads_to_erase.sql
 \ir admin/erase_submissions.sql

@@ -18,6 +18,7 @@ from app.cli.output import Group, Mistake, json_option, one, rows
 
 _INCLUDE = ("ids", "values")
 _STATES = ("enabled", "disabled")
+_DELIVERY_STATES = ("pending", "delivered", "failed", "skipped", "simulated")
 
 
 def _settings(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -146,6 +147,42 @@ def delete(id: UUID, as_json: bool) -> None:
     with operator() as connection:
         call(connection, "admin.delete_webhook", id)
     one({"id": id, "state": "deleted"}, f"The webhook {id} is deleted.", as_json)
+
+
+@webhooks.command()
+@click.argument("id", type=click.UUID)
+@click.option(
+    "--state", "states", multiple=True, type=click.Choice(_DELIVERY_STATES), help="Only these. [default: all]"
+)
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="The number of deliveries.")
+@json_option
+def deliveries(id: UUID, states: tuple[str, ...], limit: int, as_json: bool) -> None:
+    """List the deliveries of the webhook ID, newest first."""
+    with operator() as connection:
+        deliveries = call(connection, "admin.webhook_deliveries", id, list(states) or None, limit)
+    columns = ("id", "action", "lead_id", "state", "attempts", "http_status", "message", "created_at")
+    rows(deliveries, columns, as_json)
+
+
+@webhooks.command()
+@click.argument("id", type=click.UUID)
+@click.argument("delivery", type=click.UUID)
+@json_option
+def redeliver(id: UUID, delivery: UUID, as_json: bool) -> None:
+    """Send the delivery DELIVERY of the webhook ID again. A worker sends it next, with the same message id."""
+    with operator() as connection:
+        queued = call(connection, "admin.redeliver_webhook", id, delivery)[0]
+    one(queued, f"The delivery {delivery} is {queued['state']}.", as_json)
+
+
+@webhooks.command()
+@click.argument("id", type=click.UUID)
+@json_option
+def test(id: UUID, as_json: bool) -> None:
+    """Send a test to the webhook ID. A worker sends it next, once: leads webhooks deliveries ID shows the result."""
+    with operator() as connection:
+        queued = call(connection, "admin.test_webhook", id)[0]
+    one(queued, f"The test {queued['id']} is {queued['state']}.", as_json)
 
 
 def _new_secret(connection: psycopg.Connection[DictRow]) -> tuple[str, bytes, str]:

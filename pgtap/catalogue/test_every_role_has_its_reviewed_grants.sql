@@ -136,6 +136,9 @@ from (values
     execute on api.is_export_cursor
     execute on admin.create_webhook
     execute on admin.delete_webhook
+    execute on admin.redeliver_webhook
+    execute on admin.test_webhook
+    execute on admin.webhook_deliveries
     execute on admin.rotate_webhook_secret
     execute on admin.sealing_key
     execute on admin.set_webhook
@@ -385,9 +388,14 @@ from (values
     execute on webhook.endpoint_etag
     execute on webhook.endpoint_faults
     execute on webhook.endpoint_item
+    execute on webhook.delivery_item
     execute on webhook.host_fault
     execute on webhook.last_position
+    execute on webhook.list_deliveries
+    execute on webhook.lock_enabled
+    execute on webhook.redeliver
     execute on webhook.rotate_secret
+    execute on webhook.send_test
     execute on webhook.url_fault
   '),
   ('leads_auth', '
@@ -724,9 +732,14 @@ from (values
     execute on webhook.create_endpoint
     execute on webhook.endpoint_faults
     execute on webhook.endpoint_item
+    execute on webhook.delivery_item
     execute on webhook.host_fault
     execute on webhook.last_position
+    execute on webhook.list_deliveries
+    execute on webhook.lock_enabled
+    execute on webhook.redeliver
     execute on webhook.rotate_secret
+    execute on webhook.send_test
     execute on webhook.url_fault
   '),
   ('leads_audit', '

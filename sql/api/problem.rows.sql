@@ -43,6 +43,8 @@ values
   ('secret_already_shown', 409, 'secret_already_shown', 'Secret already shown',
     'This request succeeded earlier. Its answer showed a secret, and is not kept. If you lost the secret, delete or rotate '
     'the object, and use a new Idempotency-Key.'),
+  ('webhook_is_disabled', 409, 'webhook_is_disabled', 'Webhook is disabled',
+    'The webhook is disabled. Enable it with PATCH /webhooks/{id} and {"state": "enabled"}, and send the request again.'),
   ('too_many_webhooks', 409, 'too_many_webhooks', 'Too many webhooks',
     'The organization has 20 webhooks, which is the most. Delete one that it no longer needs.'),
   ('last_admin_key', 409, 'last_admin_key', 'Last admin key',
@@ -109,6 +111,8 @@ values
     'This must be * or entity tags as ETag returned them, with their double quotes.', 'If-Match', 'invalid_entity_tag'),
   ('idempotency_key_is_1_to_255_printable_characters', 400, 'invalid_parameter', 'Invalid parameter',
     'This must be 1 to 255 printable ASCII characters.', 'Idempotency-Key', 'invalid_idempotency_key'),
+  ('delivery_state_is_known', 400, 'invalid_parameter', 'Invalid parameter',
+    'This must be "pending", "delivered", "failed", "skipped" or "simulated".', 'state', 'unknown_state'),
   ('overlap_hours_within_0_and_168', 400, 'invalid_parameter', 'Invalid parameter', 'This must be a whole number from 0 to 168.',
     'overlap_hours', 'out_of_range'),
   ('seal_count_within_1_and_10000', 400, 'invalid_parameter', 'Invalid parameter',

@@ -77,6 +77,8 @@ values
   ('api.webhook', 'webhook.endpoint', '{}',
     '{"secret":{"type":["string","null"]},"actions":{"type":["array","null"],"minItems":1,"maxItems":100,"items":{"$ref":"#/components/schemas/AuditAction"}}}',
     '{"id": "01a15d22-7c4d-7f50-8b6c-7d8e9fa0b1c2", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Data warehouse", "url": "https://hooks.example.com/leads", "actions": ["lead.created", "lead.updated", "lead.erased"], "include": "ids", "state": "enabled", "disabled_reason": null, "disabled_at": null, "failing_since": null, "secret": null, "previous_secret_expires_at": null, "created_at": "2026-04-20T09:00:00.000Z", "updated_at": "2026-04-20T09:00:00.000Z"}'),
+  ('api.webhook_delivery', 'webhook.delivery', '{webhook_id}', '{}',
+    '{"id": "01a15d2a-93f1-7a70-9d11-6c7e8fa0b1c2", "webhook_id": "01a15d22-7c4d-7f50-8b6c-7d8e9fa0b1c2", "event_id": "01a15d1d-4ea2-7c80-9a10-5f6e7d8c9b0a", "action": "lead.created", "lead_id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "position": 4711, "state": "pending", "attempts": 1, "http_status": 503, "message": "The receiver answered with 503.", "next_attempt_at": "2026-04-27T13:22:12.114Z", "last_attempt_at": "2026-04-27T13:22:06.702Z", "created_at": "2026-04-27T13:22:06.114Z", "ended_at": null}'),
   ('api.new_webhook_input', 'webhook.endpoint', '{url}',
     '{"url":{"type":"string","maxLength":2000,"pattern":"^https://[!-~]+$"},"actions":{"type":["array","null"],"minItems":1,"maxItems":100,"items":{"$ref":"#/components/schemas/AuditAction"}},"include":{"type":"string","enum":["ids","values"],"default":"ids"}}',
     '{"url": "https://hooks.example.com/leads", "name": "Data warehouse", "actions": ["lead.created", "lead.updated", "lead.erased"]}'),

@@ -56,6 +56,9 @@ CASES = {
     ("GET", "/webhooks/{id}"): Case(200, of="webhook"),
     ("PATCH", "/webhooks/{id}"): Case(200, of="webhook", json={"name": "Warehouse"}),
     ("POST", "/webhooks/{id}/rotate-secret"): Case(200, of="webhook"),
+    ("POST", "/webhooks/{id}/test"): Case(202, of="webhook"),
+    ("GET", "/webhooks/{id}/deliveries"): Case(200, of="webhook"),
+    ("POST", "/webhooks/{id}/deliveries/{delivery_id}/redeliver"): Case(202, of="delivery"),
     ("DELETE", "/webhooks/{id}"): Case(200, of="removable webhook"),
     ("GET", "/keys"): Case(200),
     ("POST", "/keys"): Case(201, json={"scope": "read"}),
@@ -101,6 +104,7 @@ def tenants(database: Database, server: Server) -> tuple[Tenant, Tenant]:
                 client.post("/webhooks", json={"url": "https://hooks.example.com"}).json()["id"] for _ in range(2)
             )
             key, rotatable = (client.post("/keys", json={"scope": "read"}).json()["id"] for _ in range(2))
+            delivery = client.post(f"/webhooks/{webhook}/test").json()["id"]
         # Paused, so that no request waits for a push.
         for statement in (
             "select admin.connect_crm(%s, 'jobnimbus', 'default', '{}')",
@@ -115,6 +119,7 @@ def tenants(database: Database, server: Server) -> tuple[Tenant, Tenant]:
             "removable webhook": removable,
             "key": key,
             "rotatable": rotatable,
+            "delivery": f"{webhook} {delivery}",
         }
         return Tenant(organization, ids)
 
@@ -152,7 +157,11 @@ def send(
     headers = {b"X-Request-Id": b"same"}
     if authorization is not None:
         headers[b"Authorization"] = authorization.encode("latin-1")
-    url = path if id is None else path.replace("{id}", id)
+    url = path
+    if id is not None:
+        # A delivery has the id of its webhook before its own.
+        first, _, second = id.partition(" ")
+        url = path.replace("{id}", first).replace("{delivery_id}", second or first)
     content = None if case.json is None else json.dumps(case.json)
     if content is not None:
         headers[b"Content-Type"] = b"application/json"

@@ -73,6 +73,9 @@ REVIEWED = {
     "admin.replay_submissions",
     # They change or read the organization, its forms, keys, stages, models, analysts or connection.
     "admin.activate_scoring_model",
+    "admin.redeliver_webhook",
+    "admin.test_webhook",
+    "admin.webhook_deliveries",
     "admin.add_stage",
     "admin.analysts",
     "admin.change_crm_connection",

@@ -9,6 +9,7 @@ import pytest
 from app import sealing
 from tests.support.database import WORKER_KEY, Database, Organization, announce_worker_key
 from tests.support.process import Leads, leads_here, mistake, printed
+from tests.support.webhooks import queue
 
 URL = "https://hooks.example.com/leads"
 
@@ -63,6 +64,25 @@ def test_a_webhook_is_created_changed_and_deleted(leads: Leads, organization: Or
     assert "hooks.example.com" in printed(leads("webhooks", "list"))
     assert printed(leads("webhooks", "delete", id)) == f"The webhook {id} is deleted."
     assert listed(leads, organization) == []
+
+
+def test_deliveries_are_listed_repeated_and_tested(
+    leads: Leads, organization: Organization, database: Database
+) -> None:
+    id = create(leads, organization, "--action", "lead.created")["id"]
+    database.sql("insert into app.lead (organization_id, email) values (%s, 'a@example.com')", organization.id)
+    queue(database)
+    [delivery] = json.loads(printed(leads("webhooks", "deliveries", id, "--json")))
+    assert (delivery["action"], delivery["state"], delivery["attempts"]) == ("lead.created", "pending", 0)
+    assert "lead.created" in printed(leads("webhooks", "deliveries", id))
+    assert json.loads(printed(leads("webhooks", "deliveries", id, "--state", "failed", "--json"))) == []
+    text = printed(leads("webhooks", "redeliver", id, delivery["id"]))
+    assert text == f"The delivery {delivery['id']} is pending."
+    test = json.loads(printed(leads("webhooks", "test", id, "--json")))
+    assert (test["action"], test["state"]) == ("webhook.test", "pending")
+    assert "has no delivery" in mistake(leads("webhooks", "redeliver", id, id))
+    printed(leads("webhooks", "set", id, "--state", "disabled"))
+    assert "is disabled" in mistake(leads("webhooks", "test", id))
 
 
 def test_mistakes_say_what_is_wrong(leads: Leads, organization: Organization) -> None:

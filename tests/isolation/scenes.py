@@ -167,8 +167,8 @@ OWN_ROWS = (
     # A webhook with an id that only the attacker has, for the same reason, and with a delivery that waits.
     "insert into webhook.endpoint (organization_id, id, url, position, secret, secret_key) "
     "values ('{own}', '{own_webhook}', 'https://own.example/', 0, 's', 'k')",
-    "insert into webhook.delivery (organization_id, endpoint_id, event_id, event_created_at, position, action, next_attempt_at) "
-    "select '{own}', '{own_webhook}', '{event}', now(), 1, 'lead.created', '2100-01-01'",
+    "insert into webhook.delivery (organization_id, id, endpoint_id, event_id, event_created_at, position, action, "
+    "next_attempt_at) select '{own}', '{own_webhook}', '{own_webhook}', '{event}', now(), 1, 'lead.created', '2100-01-01'",
 )
 
 # No running push ends while the scenes run.
@@ -443,6 +443,18 @@ DELIVERIES = (
     worker("""webhook.lease_deliveries('{k}', 64, '{"{victim}": 64}')"""),
     worker("webhook.queue_deliveries('{victim}', 3)"),
     worker("webhook.queue_deliveries('{victim}')"),
+    *(
+        request("admin", f"api.list_webhook_deliveries('{{webhook}}'{filter})")
+        for filter in ("", ", 'failed'", ', "limit" => 2')
+    ),
+    request("admin", "api.list_webhook_deliveries('{own_webhook}')"),
+    request("admin", "api.redeliver_webhook('{webhook}', '{delivery_delivered}')"),
+    request("admin", "api.redeliver_webhook('{own_webhook}', '{delivery_delivered}')"),
+    request("admin", "api.test_webhook('{webhook}')"),
+    operator("admin.webhook_deliveries('{own_webhook}')"),
+    operator("admin.test_webhook('{own_webhook}')"),
+    operator("admin.redeliver_webhook('{own_webhook}', '{own_webhook}')"),
+    request("admin", "api.list_webhook_deliveries('{webhook}')"),
 )
 REFUSED = (
     worker("crm.settle_attempt('{own}', '{sync_called}', 1, 'refused', null, 400, 'No')"),
