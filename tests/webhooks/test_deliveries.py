@@ -19,7 +19,7 @@ from tests.support.hooks import Hooks, pass_time
 from tests.support.pushing import CRM_KEY, Worker, connect, live_organization, start_worker, wait_for, working
 
 SEED = int(os.environ.get("WEBHOOKS_SEED", str(random.randrange(1 << 32))))
-KILLS = int(os.environ.get("WEBHOOKS_KILLS", "4"))
+KILLS = int(os.environ.get("WEBHOOKS_KILLS", "3"))
 _numbers = count()
 
 

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -97,17 +97,17 @@ def test_a_change_of_a_lead_reaches_the_receiver_with_a_valid_signature(
 
 
 def test_webhooks_can_be_created_as_soon_as_a_worker_has_announced_its_key(
-    new_database: Callable[..., Database], new_server: Callable[..., Server], tmp_path: Path
+    database: Database, server: Server, tmp_path: Path
 ) -> None:
-    database = new_database()
     organization = make_organization(database)
     database.sql("delete from webhook.sealing_key")
-    server = new_server(database)
+    database.sql("notify leads_routes")
     with server.client(organization.keys["admin"]) as api:
 
         def create() -> httpx.Response:
             return api.post("/webhooks", json={"url": "https://hooks.example.com/leads"})
 
+        wait_for(lambda: create().status_code == 503)
         assert create().json()["code"] == "no_sealing_key"
         with working(database, tmp_path):
             # The announcement notifies the server, which reads the key.
