@@ -1,8 +1,9 @@
 """Answers a request: find the route, parse the request, run its one statement, write the response.
 Plain ASGI.
 
-The order of the checks: the path (404) and the method (405); the key (401) and its scope (403),
-which PostgreSQL checks; the body's size (413) and type (415); the form of the body and of the
+The order of the checks: the path (404) and the method (405); the key (401), its rate limit (429) and
+its scope (403). PostgreSQL checks the key and the scope; the rate limit of a key that was valid before
+is checked before that. Then the body's size (413) and type (415); the form of the body and of the
 parameters (400). If the server itself finds an error of form, it first asks PostgreSQL for
 ``auth.enter`` alone, so that only a caller with a valid key sees the error. All other errors come
 from the function.

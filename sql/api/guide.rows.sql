@@ -65,8 +65,8 @@ next. `errors` lists everything that is wrong with the request, by field. `reque
 sent, or one that the server generated. It is also in the server's log and in the audit log. Include it when you ask for
 support.
 
-The API checks in this order: the path (404), the method (405), the key (401), the scope (403), the size of the body
-(413), its type (415), the form of the request (400), `Idempotency-Key`, the fields (422), the record (404), `If-Match`
+The API checks in this order: the path (404), the method (405), the key (401), the rate limit of the key (429), the
+scope (403), the size of the body (413), its type (415), the form of the request (400), `Idempotency-Key`, the fields (422), the record (404), `If-Match`
 (412).
 
 After a status of 500 or more you can repeat a GET, and also a POST or PATCH that has an `Idempotency-Key`. Before you repeat any
