@@ -37,12 +37,11 @@ class Deliveries:
         result = await self._deliver(delivery)
         try:
             state = await settled(lambda: self._queue.settle(delivery, result)) or "lost"
+            self._totals.deliveries[result.outcome, state] += 1
+            self._report(delivery, started, result, state)
         except Exception as error:
             # The lease expires, and the next attempt sends the event, perhaps a second time.
             log.failure("The outcome of the delivery can't be kept.", error, **_about(delivery))
-            return
-        self._totals.deliveries[result.outcome, state] += 1
-        self._report(delivery, started, result, state)
 
     async def _deliver(self, delivery: Delivery) -> Result:
         try:

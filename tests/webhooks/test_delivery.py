@@ -12,9 +12,12 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from app import sealing
-from app.worker import calls
+from app.worker import calls, deliveries
+from app.worker.connection import Connection
 from app.worker.delivery import Delivery, Result, deliver
+from app.worker.totals import Totals
 from app.worker.vault import Vault
+from app.worker.webhook_queue import WebhookQueue
 from tests.support import hooks
 from tests.support.hooks import Hooks
 
@@ -321,3 +324,33 @@ def test_a_name_without_an_address_is_a_failure(host: str) -> None:
     result = attempt(f"https://{host}/")
     assert result.outcome == "failed"
     assert (result.message or "").startswith(f"{host} can't be reached: its name has no address now")
+
+
+def test_a_bug_counts_as_a_failure_and_is_logged_without_the_address(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Otherwise the delivery would be leased again every 15 seconds."""
+    hidden = "https://hooks.example/" + "?token=T0ken"
+    settled: list[Result] = []
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise AttributeError(hidden)
+
+    async def settle(_: Any, __: Delivery, result: Result) -> str:
+        settled.append(result)
+        return "pending"
+
+    monkeypatch.setattr(deliveries, "deliver", fail)
+    monkeypatch.setattr(WebhookQueue, "settle", settle)
+
+    async def run() -> None:
+        queue = WebhookQueue(Connection("postgresql:///x"), ())
+        async with calls.client(allow_loopback=False) as client:
+            delivery = Delivery(uuid4(), uuid4(), ID, 1, "https://x", f"msg_{ID}", BODY, (sealed(NEW),), None, 0)
+            await deliveries.Deliveries(queue, VAULT, client, Totals(), None).work(delivery)
+
+    asyncio.run(run())
+    assert settled == [Result("failed", message="The event can't be sent (AttributeError)")]
+    logged = capsys.readouterr().err
+    assert '"message":"The delivery failed."' in logged
+    assert hidden not in logged
