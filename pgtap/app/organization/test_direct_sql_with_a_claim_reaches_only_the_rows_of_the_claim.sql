@@ -23,7 +23,7 @@ from (values
     || 'values (organization(''alice''), ''x'', ''sql'', ''{}'', sha256(''''))',
     'event'
   ),
-  ('select from auth.api_key', 'api_key')
+  ('select k.digest from auth.api_key as k', 'api_key')
 ) as c (statement, name);
 
 select act_inside('stranger');
@@ -31,7 +31,7 @@ select is_empty('select o.name from app.organization as o', 'without a claim no 
 select is_empty('select s.name from app.pipeline_stage as s', 'no stage');
 select is_empty('select e.id from audit.event as e', 'no event');
 select is_empty('select k.id from auth.claimed_key as k', 'no API key');
-select throws_ok('select k.id from auth.api_key as k', '42501', 'permission denied for table api_key', 'nor the table of keys');
+select is_empty('select k.id from auth.api_key as k', 'nor in the table of keys');
 
 select * from finish();
 rollback;
