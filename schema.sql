@@ -20092,35 +20092,30 @@ as it is now. secrets, secret_keys: the current one and, until it expires, the o
 of a lead, webhook.recipient records it.';
 
 CREATE FUNCTION webhook.list_deliveries(organization_id uuid, endpoint_id uuid, states text[], before timestamp with time zone, before_id uuid, "limit" integer) RETURNS SETOF api.webhook_delivery
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
-    BEGIN ATOMIC
- SELECT (webhook.delivery_item(list_deliveries.organization_id, p.id)).id AS id,
-     (webhook.delivery_item(list_deliveries.organization_id, p.id)).webhook_id AS webhook_id,
-     (webhook.delivery_item(list_deliveries.organization_id, p.id)).event_id AS event_id,
-     (webhook.delivery_item(list_deliveries.organization_id, p.id)).action AS action,
-     (webhook.delivery_item(list_deliveries.organization_id, p.id)).lead_id AS lead_id,
-     (webhook.delivery_item(list_deliveries.organization_id, p.id))."position" AS "position",
-     (webhook.delivery_item(list_deliveries.organization_id, p.id)).state AS state,
-     (webhook.delivery_item(list_deliveries.organization_id, p.id)).attempts AS attempts,
-     (webhook.delivery_item(list_deliveries.organization_id, p.id)).http_status AS http_status,
-     (webhook.delivery_item(list_deliveries.organization_id, p.id)).message AS message,
-     (webhook.delivery_item(list_deliveries.organization_id, p.id)).next_attempt_at AS next_attempt_at,
-     (webhook.delivery_item(list_deliveries.organization_id, p.id)).last_attempt_at AS last_attempt_at,
-     (webhook.delivery_item(list_deliveries.organization_id, p.id)).created_at AS created_at,
-     (webhook.delivery_item(list_deliveries.organization_id, p.id)).ended_at AS ended_at
-    FROM (unnest(list_deliveries.states) s(state)
-      CROSS JOIN LATERAL ( SELECT d.id,
-             d.created_at
-            FROM webhook.delivery d
-           WHERE ((d.organization_id = list_deliveries.organization_id) AND (d.endpoint_id = list_deliveries.endpoint_id) AND (d.state = s.state) AND (ROW(d.created_at, d.id) < ROW(list_deliveries.before, list_deliveries.before_id)))
-           ORDER BY d.created_at DESC, d.id DESC
-          LIMIT list_deliveries."limit") p)
-   ORDER BY p.created_at DESC, p.id DESC
-  LIMIT list_deliveries."limit";
-END;
+    AS $$
+begin
+  return query
+  select (webhook.delivery_item(list_deliveries.organization_id, p.id)).*
+  from unnest(list_deliveries.states) as s (state)
+  -- One part of the index for each state.
+  cross join lateral (
+    select d.id, d.created_at
+    from webhook.delivery as d
+    where
+      d.organization_id = list_deliveries.organization_id
+      and d.endpoint_id = list_deliveries.endpoint_id
+      and d.state = s.state
+      and (d.created_at, d.id) < (list_deliveries.before, list_deliveries.before_id)
+    order by d.created_at desc, d.id desc
+    limit list_deliveries.limit
+  ) as p
+  order by p.created_at desc, p.id desc
+  limit list_deliveries.limit;
+end $$;
 
 ALTER FUNCTION webhook.list_deliveries(organization_id uuid, endpoint_id uuid, states text[], before timestamp with time zone, before_id uuid, "limit" integer) OWNER TO leads_owner;
 

@@ -9,11 +9,13 @@ create or replace function webhook.list_deliveries(
   before_id uuid,
   "limit" integer
 )
-returns setof api.webhook_delivery language sql stable security invoker set search_path = pg_catalog, pg_temp
+returns setof api.webhook_delivery language plpgsql stable security invoker set search_path = pg_catalog, pg_temp
 -- Without statistics the planner could read and sort all deliveries of a webhook.
 set enable_seqscan = off
 set enable_bitmapscan = off
-begin atomic
+as $$
+begin
+  return query
   select (webhook.delivery_item(list_deliveries.organization_id, p.id)).*
   from unnest(list_deliveries.states) as s (state)
   -- One part of the index for each state.
@@ -30,7 +32,7 @@ begin atomic
   ) as p
   order by p.created_at desc, p.id desc
   limit list_deliveries.limit;
-end;
+end $$;
 
 comment on function webhook.list_deliveries(uuid, uuid, text[], timestamptz, uuid, integer) is
   'A page of the deliveries in these states. before, before_id: the upper bound, exclusive.';
