@@ -5678,7 +5678,6 @@ CREATE TABLE webhook.endpoint (
     previous_secret bytea,
     previous_secret_key text,
     previous_expires_at timestamp(3) with time zone,
-    revision integer DEFAULT 1 NOT NULL,
     created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, clock_timestamp()) NOT NULL,
     updated_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, clock_timestamp()) NOT NULL,
     CONSTRAINT endpoint_disabled_reason_is_known CHECK ((disabled_reason = ANY (ARRAY['request'::text, 'failing'::text, 'gone'::text]))),
@@ -5711,7 +5710,6 @@ ALTER TABLE ONLY webhook.endpoint ALTER COLUMN secret_key SET STATISTICS 0;
 ALTER TABLE ONLY webhook.endpoint ALTER COLUMN previous_secret SET STATISTICS 0;
 ALTER TABLE ONLY webhook.endpoint ALTER COLUMN previous_secret_key SET STATISTICS 0;
 ALTER TABLE ONLY webhook.endpoint ALTER COLUMN previous_expires_at SET STATISTICS 0;
-ALTER TABLE ONLY webhook.endpoint ALTER COLUMN revision SET STATISTICS 0;
 ALTER TABLE ONLY webhook.endpoint ALTER COLUMN created_at SET STATISTICS 0;
 ALTER TABLE ONLY webhook.endpoint ALTER COLUMN updated_at SET STATISTICS 0;
 
@@ -5752,8 +5750,6 @@ COMMENT ON COLUMN webhook.endpoint.previous_secret IS 'The secret before the las
 COMMENT ON COLUMN webhook.endpoint.previous_secret_key IS 'The id of the key to which it is sealed.';
 
 COMMENT ON COLUMN webhook.endpoint.previous_expires_at IS 'When it expires.';
-
-COMMENT ON COLUMN webhook.endpoint.revision IS 'Increases with each change of a setting, the state or the secret.';
 
 COMMENT ON COLUMN webhook.endpoint.created_at IS 'When it was created. Events before are not sent.';
 
@@ -20629,7 +20625,6 @@ CREATE FUNCTION webhook.tg_endpoint__stamp() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-  new.revision := old.revision + 1;
   new.updated_at := greatest(date_trunc('milliseconds', clock_timestamp()), old.updated_at);
   if new.state = 'enabled' and old.state <> 'enabled' then
     -- The failures before count no more, and no delivery is given up soon (webhook.settle_delivery).
@@ -20647,7 +20642,7 @@ end $$;
 
 ALTER FUNCTION webhook.tg_endpoint__stamp() OWNER TO leads_owner;
 
-COMMENT ON FUNCTION webhook.tg_endpoint__stamp() IS 'Trigger: increments revision and sets updated_at. When the webhook is enabled, forgets its failures.
+COMMENT ON FUNCTION webhook.tg_endpoint__stamp() IS 'Trigger: sets updated_at. When the webhook is enabled, forgets its failures.
 
 If the secret is replaced, the old one becomes previous_secret, or is dropped if previous_expires_at is null. The role of the
 API can therefore replace a secret that it can''t read.';
@@ -21993,7 +21988,7 @@ CREATE TRIGGER _800_queue AFTER INSERT ON webhook.endpoint FOR EACH ROW EXECUTE 
 
 CREATE TRIGGER _810_queue_enabled AFTER UPDATE ON webhook.endpoint FOR EACH ROW WHEN (((new.state = 'enabled'::text) AND (old.state <> 'enabled'::text))) EXECUTE FUNCTION webhook.tg_endpoint__queue();
 
-CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON webhook.endpoint FOR EACH ROW EXECUTE FUNCTION audit.tg_record('webhook', 'id', 'disabled_at', 'failing_since', 'failures', 'paused_until', 'recovered_at', 'position', 'secret_key', 'previous_secret', 'previous_secret_key', 'previous_expires_at', 'revision');
+CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON webhook.endpoint FOR EACH ROW EXECUTE FUNCTION audit.tg_record('webhook', 'id', 'disabled_at', 'failing_since', 'failures', 'paused_until', 'recovered_at', 'position', 'secret_key', 'previous_secret', 'previous_secret_key', 'previous_expires_at');
 
 ALTER TABLE ONLY admin.lead_import
     ADD CONSTRAINT lead_import_belongs_to_organization FOREIGN KEY (organization_id) REFERENCES app.organization(organization_id);
@@ -23381,8 +23376,6 @@ GRANT UPDATE(previous_secret_key) ON TABLE webhook.endpoint TO leads_jobs;
 
 GRANT SELECT(previous_expires_at),UPDATE(previous_expires_at) ON TABLE webhook.endpoint TO leads_exec;
 GRANT UPDATE(previous_expires_at) ON TABLE webhook.endpoint TO leads_jobs;
-
-GRANT SELECT(revision) ON TABLE webhook.endpoint TO leads_exec;
 
 GRANT SELECT(created_at) ON TABLE webhook.endpoint TO leads_exec;
 

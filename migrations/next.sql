@@ -1805,7 +1805,6 @@ create table webhook.endpoint (
   previous_secret bytea,
   previous_secret_key text,
   previous_expires_at timestamptz(3),
-  revision integer not null default 1,
   created_at timestamptz(3) not null default date_trunc('milliseconds', clock_timestamp()),
   updated_at timestamptz(3) not null default date_trunc('milliseconds', clock_timestamp()),
   constraint endpoint_pkey primary key (organization_id, id),
@@ -1845,7 +1844,6 @@ comment on column webhook.endpoint.secret_key is 'The id of that key.';
 comment on column webhook.endpoint.previous_secret is 'The secret before the last rotation, which signs too until it expires.';
 comment on column webhook.endpoint.previous_secret_key is 'The id of the key to which it is sealed.';
 comment on column webhook.endpoint.previous_expires_at is 'When it expires.';
-comment on column webhook.endpoint.revision is 'Increases with each change of a setting, the state or the secret.';
 comment on column webhook.endpoint.created_at is 'When it was created. Events before are not sent.';
 comment on column webhook.endpoint.updated_at is 'When a setting, the state or the secret last changed.';
 

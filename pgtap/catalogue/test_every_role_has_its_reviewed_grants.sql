@@ -227,7 +227,7 @@ from (values
     select on webhook.sealing_key
     select (
       organization_id, id, name, url, actions, include, state, disabled_reason, disabled_at, failing_since, failures,
-      paused_until, recovered_at, position, secret_key, previous_secret_key, previous_expires_at, revision, created_at,
+      paused_until, recovered_at, position, secret_key, previous_secret_key, previous_expires_at, created_at,
       updated_at
     ) on webhook.endpoint
     insert (organization_id, id, name, url, actions, include, position, secret, secret_key) on webhook.endpoint

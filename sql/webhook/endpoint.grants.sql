@@ -7,8 +7,7 @@ from leads_auth, leads_exec, leads_intake, leads_jobs, leads_audit, leads_eraser
 grant
   select (
     organization_id, id, name, url, actions, include, state, disabled_reason, disabled_at, failing_since, failures,
-    paused_until, recovered_at, position, secret_key, previous_secret_key, previous_expires_at, revision, created_at,
-    updated_at
+    paused_until, recovered_at, position, secret_key, previous_secret_key, previous_expires_at, created_at, updated_at
   ),
   insert (organization_id, id, name, url, actions, include, position, secret, secret_key),
   update (

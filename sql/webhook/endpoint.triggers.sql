@@ -29,5 +29,5 @@ create trigger _810_queue_enabled after update on webhook.endpoint
 create trigger _900_record after insert or update or delete on webhook.endpoint
   for each row execute function audit.tg_record(
     'webhook', 'id', 'disabled_at', 'failing_since', 'failures', 'paused_until', 'recovered_at', 'position', 'secret_key',
-    'previous_secret', 'previous_secret_key', 'previous_expires_at', 'revision'
+    'previous_secret', 'previous_secret_key', 'previous_expires_at'
   );

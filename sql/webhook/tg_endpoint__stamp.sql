@@ -1,11 +1,10 @@
--- webhook.tg_endpoint__stamp - numbers and dates the changes of a webhook, and keeps the secret that a rotation replaces.
+-- webhook.tg_endpoint__stamp - dates the changes of a webhook, and keeps the secret that a rotation replaces.
 set local role leads_owner;
 
 create or replace function webhook.tg_endpoint__stamp()
 returns trigger language plpgsql volatile security invoker set search_path = pg_catalog, pg_temp
 as $$
 begin
-  new.revision := old.revision + 1;
   new.updated_at := greatest(date_trunc('milliseconds', clock_timestamp()), old.updated_at);
   if new.state = 'enabled' and old.state <> 'enabled' then
     -- The failures before count no more, and no delivery is given up soon (webhook.settle_delivery).
@@ -22,7 +21,7 @@ begin
 end $$;
 
 comment on function webhook.tg_endpoint__stamp() is
-$$Trigger: increments revision and sets updated_at. When the webhook is enabled, forgets its failures.
+$$Trigger: sets updated_at. When the webhook is enabled, forgets its failures.
 
 If the secret is replaced, the old one becomes previous_secret, or is dropped if previous_expires_at is null. The role of the
 API can therefore replace a secret that it can't read.$$;
