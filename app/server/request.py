@@ -36,7 +36,8 @@ _SHORT_QUERY = 200
 
 _ANY = ("*/*",)
 _KEY_IN_PATH = re.compile(r"(/in/+)[^/]+", re.IGNORECASE)
-_KEY = re.compile(r"l[a-z]_(?:live|test)_[A-Za-z0-9_-]+")
+_KEY = re.compile(r"l[a-z]_(?:live|test)_[A-Za-z0-9_-]+|whsec_[A-Za-z0-9+/=_-]+")
+"""A key, or a secret of Standard Webhooks, that a client sent in a wrong place."""
 _REQUEST_ID = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")  # a token: RFC 9110, section 5.6.2
 _TRACEPARENT = re.compile(
     rb"(?:00(?!.{54})|(?!00|ff)[0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?"

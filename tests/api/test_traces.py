@@ -277,7 +277,7 @@ def test_nothing_private_is_in_the_log_or_in_a_header(
     """A key, its digests, a query, a value of a body, an e-mail address."""
     form = client.post("/forms", json={"requests_per_minute": 6000}).json()["address"]
     token = form.rpartition("/")[2]
-    keys = [acme.keys["admin"], token, "lk_test_wrongwrongwrong"]
+    keys = [acme.keys["admin"], token, "lk_test_wrongwrongwrong", "whsec_c2VjcmV0LXNlY3JldA=="]
     secret = "secretvalue"
     responses = [
         httpx.post(server.base + form, json={"name": secret, "email": f"{secret}@example.com"}),
