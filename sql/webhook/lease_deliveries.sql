@@ -26,6 +26,8 @@ declare
   v_started timestamptz := date_trunc('milliseconds', clock_timestamp());
   v_left integer := least(greatest(lease_deliveries.batch, 0), 64);
   v_running jsonb := lease_deliveries.running;
+  v_total integer := coalesce((select sum(r.number::integer) from jsonb_each_text(lease_deliveries.running) as r (id, number)), 0);
+  v_of_organization integer;
   v_due record;
   v_endpoint record;
   v_free integer;
@@ -47,7 +49,12 @@ begin
     order by coalesce((lease_deliveries.running ->> f.organization_id::text)::integer, 0), f.next_attempt_at
   loop
     exit when v_left = 0;
-    v_free := least(v_left, 8 - coalesce((v_running ->> v_due.organization_id::text)::integer, 0));
+    v_of_organization := coalesce((v_running ->> v_due.organization_id::text)::integer, 0);
+    -- The second half of a worker's places is for organizations that have none. Otherwise eight organizations whose receivers
+    -- are slow would take all of them, and the others would wait for seconds.
+    v_free := least(
+      v_left, 8 - v_of_organization, greatest(32 - v_total, case when v_of_organization = 0 then 1 else 0 end)
+    );
     continue when v_free <= 0;
     -- The lock prevents two workers from exceeding the limit of a webhook. One that is locked is skipped.
     select
@@ -138,6 +145,7 @@ begin
         ),
         v_event.payload ->> 'trace_id';
       v_left := v_left - 1;
+      v_total := v_total + 1;
       v_running := v_running || jsonb_build_object(
         v_due.organization_id, coalesce((v_running ->> v_due.organization_id::text)::integer, 0) + 1
       );
@@ -151,8 +159,9 @@ $$Leases up to batch (1 to 64) deliveries that are due, of the webhooks whose se
 Each lease is a new attempt. Its number is the fencing token. A lease ends after 15 seconds: the attempt must end before. The
 deliveries of a webhook about one lead are leased one after another, in the order of the events. A webhook has at most 4
 leases, and one while it fails. running: how many deliveries of each organization the worker already has, such as
-{"<organization_id>": 3}; it gets at most 8. message_id: the same in each attempt. body: what webhook.message makes of the event
-as it is now. secrets, secret_keys: the current one and, until it expires, the one before the rotation. If the body has values
-of a lead, webhook.recipient records it.$$;
+{"<organization_id>": 3}; an organization gets at most 8. While the worker has 32 or more, an organization that has none gets one,
+and the others get no more. message_id: the same in each attempt. body: what webhook.message makes of the event as it is now.
+secrets, secret_keys: the current one and, until it expires, the one before the rotation. If the body has values of a lead,
+webhook.recipient records it.$$;
 
 grant execute on function webhook.lease_deliveries(text[], integer, jsonb) to leads_worker;
