@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 from email.utils import mktime_tz, parsedate_tz
+from typing import Any
 
 import httpx
 
@@ -32,8 +33,7 @@ class LeadsError(Exception):
 
 def error_of(response: httpx.Response) -> LeadsError:
     """The error that a read response tells."""
-    is_problem = response.headers.get("Content-Type", "").startswith("application/problem+json")
-    problem = response.json() if is_problem else {}
+    problem = _problem(response)
     return LeadsError(
         response.status_code,
         problem.get("code", f"http_{response.status_code}"),
@@ -42,6 +42,17 @@ def error_of(response: httpx.Response) -> LeadsError:
         response.headers.get("X-Request-Id"),
         _seconds(response.headers.get("Retry-After", "")),
     )
+
+
+def _problem(response: httpx.Response) -> dict[str, Any]:
+    """The members of the problem. None, if a proxy has cut it off or has made a form of its own."""
+    if not response.headers.get("Content-Type", "").startswith("application/problem+json"):
+        return {}
+    try:
+        problem = response.json()
+    except ValueError:
+        return {}
+    return problem if isinstance(problem, dict) else {}
 
 
 def _seconds(text: str) -> float | None:

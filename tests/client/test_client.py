@@ -1,6 +1,7 @@
 """The client against a real server: pages, exports, types of values, errors and signatures."""
 
 import datetime
+import importlib
 import json
 import pickle
 import tomllib
@@ -197,3 +198,11 @@ def test_a_signature_is_checked(sdk: Any) -> None:
     ):
         with pytest.raises(webhooks.InvalidSignatureError):
             webhooks.verified_event(body, headers, SECRET)
+
+
+@pytest.mark.parametrize("content", [b"", b'{"code": "unavail', b"[]", b"null", b"\xff"])
+def test_a_problem_that_is_not_one_is_an_error_too(sdk: Any, content: bytes) -> None:
+    response = httpx.Response(502, headers={"Content-Type": "application/problem+json"}, content=content)
+    error = importlib.import_module("leads_client.errors").error_of(response)
+    assert isinstance(error, sdk.LeadsError)
+    assert (error.status, error.code, error.detail, error.errors) == (502, "http_502", "Bad Gateway", [])
