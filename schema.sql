@@ -635,15 +635,15 @@ COMMENT ON COLUMN api.key_input.scope IS 'The highest scope: write includes read
 
 COMMENT ON COLUMN api.key_input.expires_at IS 'The key is refused from this time on; null: it does not expire.';
 
-CREATE TYPE api.key_rotation AS (
+CREATE TYPE api.key_rotation_input AS (
 	overlap_hours integer
 );
 
-ALTER TYPE api.key_rotation OWNER TO leads_owner;
+ALTER TYPE api.key_rotation_input OWNER TO leads_owner;
 
-COMMENT ON TYPE api.key_rotation IS 'How an API key is rotated.';
+COMMENT ON TYPE api.key_rotation_input IS 'How an API key is rotated.';
 
-COMMENT ON COLUMN api.key_rotation.overlap_hours IS 'For how many hours the old key stays valid, at most 168.';
+COMMENT ON COLUMN api.key_rotation_input.overlap_hours IS 'For how many hours the old key stays valid, at most 168.';
 
 CREATE TYPE api.lead AS (
 	id uuid,
@@ -25194,7 +25194,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"function":"api.push_lead","tag":"CRM","request":null,"rule":null,"answer":"api.lead_sync","form":null,"statuses":[200,202],"headers":[],"problems":["validation_failed","crm_not_configured","crm_outcome_unknown","crm_rejected","crm_unavailable"],"parameters":{},"examples":{"202": {"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "crm_sync": {"vendor": "jobnimbus", "external_id": null, "status": "pending", "last_synced_at": null}}}}
 -- {"function":"api.put_lead","tag":"Leads","request":"api.new_lead_input","rule":null,"answer":"api.lead_item","form":null,"statuses":[200,201],"headers":["Location","ETag"],"problems":[],"parameters":{"reference": "Your own id of the lead."},"examples":{}}
 -- {"function":"api.redeliver_webhook","tag":"Webhooks","request":null,"rule":null,"answer":"api.webhook_delivery","form":null,"statuses":[202],"headers":[],"problems":["webhook_is_disabled"],"parameters":{},"examples":{}}
--- {"function":"api.rotate_key","tag":"Keys","request":"api.key_rotation","rule":null,"answer":"api.key","form":null,"statuses":[201],"headers":[],"problems":["secret_already_shown","too_many_keys","key_not_valid","key_rotated_already"],"parameters":{},"examples":{"201": {"id": "01a15d23-7d5e-7061-9c7d-8e9fa0b1c2d3", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Website", "scope": "write", "environment": "live", "state": "active", "key": "lk_live_…", "created_at": "2026-04-27T09:00:00.000Z", "expires_at": null, "revoked_at": null, "rotated_from": "01a15d22-6c4d-7f50-8b6c-7d8e9fa0b1c2", "last_used_at": null}}}
+-- {"function":"api.rotate_key","tag":"Keys","request":"api.key_rotation_input","rule":null,"answer":"api.key","form":null,"statuses":[201],"headers":[],"problems":["secret_already_shown","too_many_keys","key_not_valid","key_rotated_already"],"parameters":{},"examples":{"201": {"id": "01a15d23-7d5e-7061-9c7d-8e9fa0b1c2d3", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Website", "scope": "write", "environment": "live", "state": "active", "key": "lk_live_…", "created_at": "2026-04-27T09:00:00.000Z", "expires_at": null, "revoked_at": null, "rotated_from": "01a15d22-6c4d-7f50-8b6c-7d8e9fa0b1c2", "last_used_at": null}}}
 -- {"function":"api.rotate_webhook_secret","tag":"Webhooks","request":null,"rule":null,"answer":"api.webhook","form":null,"statuses":[200],"headers":[],"problems":["secret_already_shown","no_sealing_key"],"parameters":{},"examples":{}}
 -- {"function":"api.score_lead","tag":"Scoring","request":null,"rule":null,"answer":"api.new_score","form":null,"statuses":[200],"headers":["ETag"],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.store_leads","tag":"Leads","request":"api.new_lead_input","rule":{
@@ -25276,7 +25276,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"type":"api.kept_answer","relation":null,"never_null":["created_at"],"fields":{"body":{"type":["object","null"],"additionalProperties":true}},"example":null}
 -- {"type":"api.key","relation":"auth.api_key","never_null":["id","organization_id","scope","environment","state","created_at"],"fields":{"scope":{"type":"string","enum":["read","write","admin"]},"environment":{"type":"string","enum":["live","test"]},"state":{"type":"string","enum":["active","revoked","expired"]}},"example":{"id": "01a15d22-6c4d-7f50-8b6c-7d8e9fa0b1c2", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Website", "scope": "write", "environment": "live", "state": "active", "key": null, "created_at": "2026-04-20T09:00:00.000Z", "expires_at": null, "revoked_at": null, "rotated_from": null, "last_used_at": "2026-04-27T13:22:05.114Z"}}
 -- {"type":"api.key_input","relation":"auth.api_key","never_null":["scope"],"fields":{"scope":{"type":"string","enum":["read","write","admin"]},"expires_at":{"type":["string","null"],"format":"date-time"}},"example":{"name": "Website", "scope": "write", "expires_at": "2027-04-20T00:00:00Z"}}
--- {"type":"api.key_rotation","relation":null,"never_null":[],"fields":{"overlap_hours":{"type":["integer","null"],"minimum":0,"maximum":168,"default":24}},"example":{"overlap_hours": 24}}
+-- {"type":"api.key_rotation_input","relation":null,"never_null":[],"fields":{"overlap_hours":{"type":["integer","null"],"minimum":0,"maximum":168,"default":24}},"example":{"overlap_hours": 24}}
 -- {"type":"api.lead","relation":"app.lead","never_null":[],"fields":{},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "google_ads", "lead_score": 87, "pipeline_stage": "qualified", "industry": "residential", "company_size": null, "pain_points": "Recurring basement moisture after spring rain", "timeline": "this_week", "budget_range": null, "ai_reasoning": "High urgency: water damage signal, recent storm event, in-radius", "qualification_completed_at": "2026-04-27T13:22:09.218Z", "created_at": "2026-04-27T13:22:05.114Z", "updated_at": "2026-04-27T13:22:09.218Z"}}
 -- {"type":"api.lead_change","relation":"app.lead","never_null":[],"fields":{},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "google_ads", "lead_score": 92, "pipeline_stage": "won", "updated_at": "2026-04-27T18:55:42.001Z"}}
 -- {"type":"api.lead_copy","relation":"crm.sync","never_null":["may_have_made"],"fields":{},"example":null}

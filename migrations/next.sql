@@ -2210,11 +2210,11 @@ comment on column api.key_input.name is 'What the key is for: a text of 1 to 255
 comment on column api.key_input.scope is 'The highest scope: write includes read, and admin includes both.';
 comment on column api.key_input.expires_at is 'The key is refused from this time on; null: it does not expire.';
 
-create type api.key_rotation as (
+create type api.key_rotation_input as (
   overlap_hours integer
 );
-comment on type api.key_rotation is 'How an API key is rotated.';
-comment on column api.key_rotation.overlap_hours is 'For how many hours the old key stays valid, at most 168.';
+comment on type api.key_rotation_input is 'How an API key is rotated.';
+comment on column api.key_rotation_input.overlap_hours is 'For how many hours the old key stays valid, at most 168.';
 
 reset role;
 

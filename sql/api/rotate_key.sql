@@ -56,7 +56,7 @@ grant execute on function api.rotate_key(uuid, text, api.idempotency_key, intege
 
 set local role leads_owner;
 call api.document(
-  'api.rotate_key', tag => 'Keys', request => 'api.key_rotation', answer => 'api.key', statuses => '{201}',
+  'api.rotate_key', tag => 'Keys', request => 'api.key_rotation_input', answer => 'api.key', statuses => '{201}',
   problems => '{secret_already_shown,too_many_keys,key_not_valid,key_rotated_already}',
   examples => '{"201": {"id": "01a15d23-7d5e-7061-9c7d-8e9fa0b1c2d3", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Website", "scope": "write", "environment": "live", "state": "active", "key": "lk_live_…", "created_at": "2026-04-27T09:00:00.000Z", "expires_at": null, "revoked_at": null, "rotated_from": "01a15d22-6c4d-7f50-8b6c-7d8e9fa0b1c2", "last_used_at": null}}'
 );

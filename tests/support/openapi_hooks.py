@@ -101,6 +101,14 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
         case.path_parameters["id"] = created.get("id", id)
     elif case.method == "DELETE" and id in KNOWN["leads"]:
         case.path_parameters["id"] = CLIENT.post("/leads", json={"email": "erased@example.com"}).json()["id"]
+    # A key can be rotated once, and deleted keys can't. With 100 valid keys, none can be created.
+    elif case.path.startswith("/keys/{id}") and id in KNOWN["leads"]:
+        case.path_parameters["id"] = CLIENT.post("/keys", json={"scope": "read"}).json()["id"]
+    if case.method == "POST" and case.path.startswith("/keys"):
+        active = [key["id"] for key in CLIENT.get("/keys?limit=200").json()["data"] if key["state"] == "active"]
+        # The first ones are those of the proof itself.
+        for key_id in active[10:-5] if len(active) > 50 else ():
+            CLIENT.delete(f"/keys/{key_id}")
     # With 20 webhooks, every request would be 409.
     if case.method == "POST" and case.path == "/webhooks":
         for webhook in CLIENT.get("/webhooks").json()["data"][10:]:
@@ -124,6 +132,9 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
     # With a used reference, every request would be 409.
     if isinstance(case.body, dict) and isinstance(case.body.get("reference"), str):
         case.body["reference"] = uuid.uuid4().hex
+    # A new key must expire in the future. 2096 is a leap year, too.
+    if case.path == "/keys" and isinstance(case.body, dict) and isinstance(case.body.get("expires_at"), str):
+        case.body["expires_at"] = "2096" + case.body["expires_at"][4:]
     # A constant must suit its field, and a secret needs a preset whose sender signs.
     # The host of a webhook is a public one.
     if isinstance(case.body, dict) and re.fullmatch("https://[!-~]+", str(case.body.get("url"))):
