@@ -133,8 +133,9 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
     if isinstance(case.body, dict) and isinstance(case.body.get("reference"), str):
         case.body["reference"] = uuid.uuid4().hex
     # A new key must expire in the future. 2096 is a leap year, too.
-    if case.path == "/keys" and isinstance(case.body, dict) and isinstance(case.body.get("expires_at"), str):
-        case.body["expires_at"] = "2096" + case.body["expires_at"][4:]
+    expiry = case.body.get("expires_at") if isinstance(case.body, dict) else None
+    if case.path == "/keys" and isinstance(case.body, dict) and isinstance(expiry, str):
+        case.body["expires_at"] = "2096" + expiry[4:]
     # A constant must suit its field, and a secret needs a preset whose sender signs.
     # The host of a webhook is a public one.
     if isinstance(case.body, dict) and re.fullmatch("https://[!-~]+", str(case.body.get("url"))):
