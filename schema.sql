@@ -9234,6 +9234,8 @@ begin
     v_organization_id, create_webhook.idempotency_key, create_webhook.idempotency_wait,
     concat_ws(chr(10), 'POST /webhooks', create_webhook.idempotency_key, create_webhook.body)
   );
+  -- Requests of one organization wait for each other here, so that together they don't exceed the number of webhooks.
+  perform auth.lock_admin_keys(v_organization_id);
   v_id := webhook.create_endpoint(
     v_organization_id, app.read_object(create_webhook.body), create_webhook.sealed_secret, create_webhook.sealing_key
   );

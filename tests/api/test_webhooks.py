@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -350,6 +351,13 @@ def test_an_organization_has_at_most_20(client: httpx.Client) -> None:
     check_problem(client.post("/webhooks", json={"url": URL}), 409, "too_many_webhooks")
     client.delete(f"/webhooks/{ids[0]}")
     create(client)
+
+
+def test_requests_at_the_same_time_do_not_exceed_the_number(client: httpx.Client) -> None:
+    with ThreadPoolExecutor(16) as threads:
+        responses = list(threads.map(lambda _: client.post("/webhooks", json={"url": URL}), range(48)))
+    assert sorted({response.status_code for response in responses}) == [201, 409]
+    assert len(client.get("/webhooks").json()["data"]) == 20
 
 
 def test_only_an_admin_key_of_the_organization_reaches_a_webhook(
