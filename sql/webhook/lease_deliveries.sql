@@ -34,6 +34,8 @@ declare
   v_delivery record;
   v_until timestamptz;
   v_event record;
+  v_body text;
+  v_context text;
 begin
   for v_due in
     select f.organization_id, f.endpoint_id
@@ -103,28 +105,47 @@ begin
         next_attempt_at = v_until + interval '15 seconds'
       where d.organization_id = v_due.organization_id and d.id = v_delivery.id;
 
-      -- As it is now: an erasure may have emptied it, and its year may have been retired.
-      select e.payload, e.salt is not null as has_values into v_event
-      from audit.event as e
-      where
-        e.organization_id = v_due.organization_id
-        and e.id = v_delivery.event_id
-        and e.created_at = v_delivery.event_created_at;
-      if
-        v_endpoint.include = 'values' and v_delivery.lead_id is not null and v_event.has_values
-        -- These events contain no personal values.
-        and v_delivery.action not in ('lead.erased', 'lead.read')
-      then
-        -- An erasure waits for the lock of the webhook, and then finds this row.
-        insert into webhook.recipient as r (organization_id, lead_id, endpoint_id, host, first_at, last_at)
-        values (
-          v_due.organization_id, v_delivery.lead_id, v_due.endpoint_id,
-          -- The scheme may have any case, and a host of 253 characters a port after it. An error would stop all deliveries.
-          left(substring(v_endpoint.url, '^[^:/?#]+://([^/?#]+)'), 255), v_until, v_until
-        )
-        on conflict (organization_id, lead_id, endpoint_id)
-          do update set host = excluded.host, last_at = excluded.last_at;
-      end if;
+      -- An error about one delivery must not stop all others.
+      begin
+        -- As it is now: an erasure may have emptied it, and its year may have been retired.
+        select e.payload, e.salt is not null as has_values into v_event
+        from audit.event as e
+        where
+          e.organization_id = v_due.organization_id
+          and e.id = v_delivery.event_id
+          and e.created_at = v_delivery.event_created_at;
+        if
+          v_endpoint.include = 'values' and v_delivery.lead_id is not null and v_event.has_values
+          -- These events contain no personal values.
+          and v_delivery.action not in ('lead.erased', 'lead.read')
+        then
+          -- An erasure waits for the lock of the webhook, and then finds this row.
+          insert into webhook.recipient as r (organization_id, lead_id, endpoint_id, host, first_at, last_at)
+          values (
+            v_due.organization_id, v_delivery.lead_id, v_due.endpoint_id,
+            -- The scheme may have any case, and a host of 253 characters a port after it.
+            left(substring(v_endpoint.url, '^[^:/?#]+://([^/?#]+)'), 255), v_until, v_until
+          )
+          on conflict (organization_id, lead_id, endpoint_id)
+            do update set host = excluded.host, last_at = excluded.last_at;
+        end if;
+        v_body := webhook.message(
+          v_due.organization_id, v_delivery.action, v_delivery.event_id,
+          coalesce(v_delivery.event_created_at, v_delivery.created_at), v_delivery.position, v_delivery.lead_id,
+          v_event.payload, v_endpoint.include = 'values'
+        );
+      exception
+        when others then
+          -- Without the error's message, which may contain values.
+          get stacked diagnostics v_context = pg_exception_context;
+          raise warning 'The message of the delivery % can''t be made (SQLSTATE %).', v_delivery.id, sqlstate
+            using detail = v_context;
+          perform webhook.settle_delivery(
+            v_due.organization_id, v_delivery.id, v_delivery.attempts + 1, 'failed', null,
+            format('The message can''t be made (SQLSTATE %s). The log of PostgreSQL says where.', sqlstate)
+          );
+          continue;
+      end;
 
       return query select
         v_due.organization_id,
@@ -133,11 +154,7 @@ begin
         v_delivery.attempts + 1,
         v_endpoint.url,
         'msg_' || v_delivery.id,
-        webhook.message(
-          v_due.organization_id, v_delivery.action, v_delivery.event_id,
-          coalesce(v_delivery.event_created_at, v_delivery.created_at), v_delivery.position, v_delivery.lead_id,
-          v_event.payload, v_endpoint.include = 'values'
-        ),
+        v_body,
         array_remove(array[v_endpoint.secret, v_endpoint.previous_secret], null),
         array_remove(
           array[v_endpoint.secret_key, case when v_endpoint.previous_secret is not null then v_endpoint.previous_secret_key end],
@@ -162,6 +179,6 @@ leases, and one while it fails. running: how many deliveries of each organizatio
 {"<organization_id>": 3}; an organization gets at most 8. While the worker has 32 or more, an organization that has none gets one,
 and the others get no more. message_id: the same in each attempt. body: what webhook.message makes of the event as it is now.
 secrets, secret_keys: the current one and, until it expires, the one before the rotation. If the body has values of a lead,
-webhook.recipient records it.$$;
+webhook.recipient records it. If the message can't be made, the attempt has failed.$$;
 
 grant execute on function webhook.lease_deliveries(text[], integer, jsonb) to leads_worker;

@@ -71,11 +71,18 @@ REVIEWED = {
     "admin.import_leads",
     # It makes leads of what forms have kept, and returns their ids and the codes of faults.
     "admin.replay_submissions",
-    # They change or read the organization, its forms, keys, stages, models, analysts or connection.
-    "admin.activate_scoring_model",
+    # They change or read webhooks and their deliveries, which have no value of a lead.
+    "admin.create_webhook",
+    "admin.delete_webhook",
     "admin.redeliver_webhook",
+    "admin.rotate_webhook_secret",
+    "admin.sealing_key",
+    "admin.set_webhook",
     "admin.test_webhook",
     "admin.webhook_deliveries",
+    "admin.webhooks",
+    # They change or read the organization, its forms, keys, stages, models, analysts or connection.
+    "admin.activate_scoring_model",
     "admin.add_stage",
     "admin.analysts",
     "admin.change_crm_connection",

@@ -26,6 +26,8 @@ STAYS_BEHIND = {
     # Before 0.9.0, there were no forms, imports and webhooks.
     *("intake.form", "intake.submission", "intake.client", "admin.lead_import", "admin.import_row"),
     *("webhook.endpoint", "webhook.delivery", "webhook.recipient", "webhook.unqueued_batch"),
+    # The server writes when a key was last used.
+    "auth.key_use",
     # The worker stores the words of leads.
     *("app.lead_word", "app.unindexed_lead"),
     # The worker writes the stays in stages from the audit log.
