@@ -16,8 +16,9 @@ begin
     and (k.expires_at is null or k.expires_at > now())
   order by k.id
   for no key update;
-  -- The request before may have revoked the key of this one.
-  if auth.organization_id('admin') is distinct from lock_admin_keys.organization_id then
+  -- Another request may have revoked the key of this one, also before the caller asked for the organization: then that is
+  -- null.
+  if (auth.organization_id('admin') = lock_admin_keys.organization_id) is not true then
     raise sqlstate 'PT401' using message = 'unauthorized';
   end if;
 end $$;
