@@ -20380,6 +20380,7 @@ begin
   update webhook.endpoint as p
   set paused_until = null
   where p.organization_id = redeliver.organization_id and p.id = redeliver.endpoint_id and p.paused_until is not null;
+  call app.notify('leads_crm');
   return redeliver.delivery_id;
 end $$;
 
@@ -20477,6 +20478,7 @@ begin
   update webhook.endpoint as p
   set paused_until = null
   where p.organization_id = send_test.organization_id and p.id = send_test.endpoint_id and p.paused_until is not null;
+  call app.notify('leads_crm');
   return v_delivery_id;
 end $$;
 
@@ -24284,6 +24286,7 @@ GRANT ALL ON FUNCTION app.next_cursor(items text[], page_size integer) TO leads_
 
 REVOKE ALL ON PROCEDURE app.notify(IN channel text) FROM PUBLIC;
 GRANT ALL ON PROCEDURE app.notify(IN channel text) TO leads_jobs;
+GRANT ALL ON PROCEDURE app.notify(IN channel text) TO leads_exec;
 
 REVOKE ALL ON FUNCTION app.order_faults("order" text, cursor text, filters text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.order_faults("order" text, cursor text, filters text[]) TO leads_exec;

@@ -295,6 +295,7 @@ from (values
     execute on app.lead_words
     execute on app.new_id
     execute on app.next_cursor
+    execute on app.notify
     execute on app.order_faults
     execute on app.page
     execute on app.page_answer

@@ -110,3 +110,18 @@ def test_a_test_organization_sends_nothing(
         again = client.post(f"/webhooks/{webhook}/deliveries/{shown[1]['id']}/redeliver").json()
         assert again["state"] == "simulated"
     assert lease(database, organization) == []
+
+
+def test_a_test_and_a_redelivery_wake_the_worker(
+    database: Database, organization: Organization, client: httpx.Client
+) -> None:
+    webhook = make_webhook(database, organization, actions=ACTIONS)
+    client.post("/leads", json={"email": "a@example.com"})
+    queue(database)
+    [leased] = lease(database, organization)
+    settle(database, leased, "delivered")
+    for path in ("test", f"deliveries/{leased['delivery_id']}/redeliver"):
+        with database.connect("leads_worker") as connection:
+            connection.execute("listen leads_crm")
+            assert client.post(f"/webhooks/{webhook}/{path}").status_code == 202
+            assert [one.channel for one in connection.notifies(timeout=30, stop_after=1)] == ["leads_crm"]
