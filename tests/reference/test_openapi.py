@@ -315,6 +315,7 @@ def test_fixed_words_are_enums(document: Document, database: Database) -> None:
         ("Webhook", "disabled_reason"),
         ("Webhook", "include"),
         ("Webhook", "state"),
+        ("WebhookDelivery", "state"),
         ("WebhookInput", "include"),
         ("WebhookInput", "state"),
     }
