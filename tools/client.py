@@ -23,7 +23,14 @@ SOURCE = ROOT / "client"
 _PROGRAMS = Path(sys.executable).parent
 _JSON = "application/json"
 _LINES = "application/x-ndjson"
-_CONFIG = {"content_type_overrides": {_LINES: _JSON}, "literal_enums": True, "post_hooks": []}
+# In a class Key, the generator gives the field "key" and the object itself one name.
+_CLASSES = {"Key": {"class_name": "ApiKey", "module_name": "api_key"}}
+_CONFIG = {
+    "class_overrides": _CLASSES,
+    "content_type_overrides": {_LINES: _JSON},
+    "literal_enums": True,
+    "post_hooks": [],
+}
 _GENERATE = "generate --path openapi.json --config config.json --custom-template-path templates".split()
 _GENERATE += "--meta none --fail-on-warning".split()
 _WHEEL = "-m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation".split()

@@ -107,7 +107,7 @@ def test_an_endpoint_is_a_function_and_a_line(
     ]
     schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
     assert schema == {"$ref": "#/components/schemas/LeadList"}
-    assert set(operation["responses"]) == {"200", "400", "401", "403", "500", "503"}
+    assert set(operation["responses"]) == {"200", "400", "401", "403", "429", "500", "503"}
 
     run(clone, check, environ)
     assert "list_stale_leads" not in run(clone, ".venv/bin/python -m tools.lint_sql || true", environ)
