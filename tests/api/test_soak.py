@@ -150,7 +150,8 @@ def test_a_planted_fault_is_found(name: str, soaked: Soaked) -> None:
         wait_for(lambda: found() <= {"Temporary files"})
         earlier = found()
         with plant(soaked):
-            wait_for(lambda: found() - earlier == expected)
+            # Other figures may change, too, on a busy machine.
+            wait_for(lambda: expected <= found() - earlier)
 
 
 def _changed(soaked: Soaked, samples: list[Sample], seconds: float = 0) -> Result:
