@@ -30,13 +30,14 @@ def _settings(command: Callable[..., Any]) -> Callable[..., Any]:
             "actions",
             multiple=True,
             metavar="ACTION",
-            help="An action whose events are sent, such as lead.created. Repeat the option for each. [default: all]",
+            help="An action whose events are sent, such as lead.created. Repeat the option for each. "
+            "A new webhook has all.",
         ),
         click.option(
             "--include",
             type=click.Choice(_INCLUDE),
             help="What a message has: the ids and the names of the changed fields, or also the values, which are "
-            "personal data. [default: ids]",
+            "personal data. A new webhook has ids.",
         ),
     )
     for option in reversed(options):
