@@ -83,7 +83,7 @@ $$Lists are sorted from newest to oldest. `limit` is a number from 1 to 200; the
 you requested the first page exactly once, even if rows are added in the meantime.
 
 Rows do not become visible in the order of `created_at`. If you poll with `start_at`, request an overlap of some minutes
-and drop duplicates by `id`. To follow changes, poll the audit log.$$),
+and drop duplicates by `id`. To follow the changes of leads, request `GET /leads?order=updated_at`, or create a webhook.$$),
   (5, 'Idempotency',
 $$You can repeat a POST or PATCH that has an `Idempotency-Key` (1 to 255 printable characters, for example the id of a form). For
 24 hours, the same key with the same request returns the first response again, with `Idempotency-Replayed: true`.
@@ -115,7 +115,38 @@ A form to copy:
 ```
 
 Other fields become `details` of the lead. A `mapping` puts them elsewhere.$$),
-  (8, 'Traces',
+  (8, 'Webhooks',
+$$A webhook is an address of yours to which the API posts the events of your organization, as the audit log has them.
+`POST /webhooks` creates one, and its response shows the secret, once. A message is signed as in
+[Standard Webhooks](https://www.standardwebhooks.com):
+
+```json
+{
+  "type": "lead.updated",
+  "timestamp": "2026-04-27T18:55:42.001Z",
+  "data": {
+    "id": "01a15d1e-0a5c-7c11-8a3c-5d1f1d6c2a91",
+    "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91",
+    "lead_id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18",
+    "position": 583,
+    "fields": ["pipeline_stage", "lead_score"]
+  }
+}
+```
+
+Check the signature with a library, which needs the body as it was received, and the headers. In Python
+(`pip install standardwebhooks`):
+
+```python
+from standardwebhooks import Webhook
+
+event = Webhook(secret).verify(body, headers)  # an exception if the signature is wrong
+```
+
+Respond with 2xx within 10 seconds. Anything else is a failure, and the message is sent again, for 3 days. The messages of a
+lead arrive in order. A message can arrive more than once: drop a repeat by its header `webhook-id`. With
+`"include": "values"`, `data.payload` has the values. A test organization sends nothing: its deliveries are `simulated`.$$),
+  (9, 'Traces',
 $$Send `traceparent` (W3C Trace Context) with a request, and its trace id is in the server's log, and as `trace_id` in the
 `payload` of the audit events that the request makes. An invalid `traceparent` is ignored. `Server-Timing` in the response says
 how many milliseconds the database took (`db`), and how long the request waited for a connection (`wait`).$$),
