@@ -38,12 +38,13 @@ $$Create a webhook.
 The events of the organization's audit log are posted to the url from now on, with signatures (Standard Webhooks 1.0.0) of the
 secret that this response shows, once. actions chooses the events; without it, all are sent. By default a message has the ids
 and the names of the changed fields; with "include": "values" it also has the values, which are personal data. The url must be https and
-public. An organization can have 20 webhooks. docs/webhooks.md describes the messages, and how to verify a signature.$$;
+public. An organization can have 20 webhooks. The guide shows a message, and how to verify a signature.$$;
 
 grant execute on function api.create_webhook(text, text, bytea, text, api.idempotency_key, integer) to leads_api;
 
 set local role leads_owner;
 call api.document(
   'api.create_webhook', tag => 'Webhooks', request => 'api.new_webhook_input', answer => 'api.webhook', statuses => '{201}',
-  problems => '{too_many_webhooks,secret_already_shown,no_sealing_key}'
+  problems => '{too_many_webhooks,secret_already_shown,no_sealing_key}',
+  examples => '{"201": {"id": "01a15d22-7c4d-7f50-8b6c-7d8e9fa0b1c2", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Data warehouse", "url": "https://hooks.example.com/leads", "actions": ["lead.created", "lead.updated", "lead.erased"], "include": "ids", "state": "enabled", "disabled_reason": null, "disabled_at": null, "failing_since": null, "secret": "whsec_…", "previous_secret_expires_at": null, "created_at": "2026-04-20T09:00:00.000Z", "updated_at": "2026-04-20T09:00:00.000Z"}}'
 );

@@ -56,5 +56,6 @@ to leads_api;
 set local role leads_owner;
 call api.document(
   'api.rotate_webhook_secret', tag => 'Webhooks', answer => 'api.webhook',
-  problems => '{secret_already_shown,no_sealing_key}'
+  problems => '{secret_already_shown,no_sealing_key}',
+  examples => '{"200": {"id": "01a15d22-7c4d-7f50-8b6c-7d8e9fa0b1c2", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Data warehouse", "url": "https://hooks.example.com/leads", "actions": ["lead.created", "lead.updated", "lead.erased"], "include": "ids", "state": "enabled", "disabled_reason": null, "disabled_at": null, "failing_since": null, "secret": "whsec_…", "previous_secret_expires_at": "2026-04-28T13:22:05.000Z", "created_at": "2026-04-20T09:00:00.000Z", "updated_at": "2026-04-27T13:22:05.000Z"}}'
 );
