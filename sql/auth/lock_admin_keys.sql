@@ -18,7 +18,10 @@ begin
   for no key update;
   -- Another request may have revoked the key of this one, also before the caller asked for the organization: then that is
   -- null.
-  if (auth.organization_id('admin') = lock_admin_keys.organization_id) is not true then
+  if
+    lock_admin_keys.organization_id is null
+    or auth.organization_id('admin') is distinct from lock_admin_keys.organization_id
+  then
     raise sqlstate 'PT401' using message = 'unauthorized';
   end if;
 end $$;
