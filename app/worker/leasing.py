@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
@@ -60,7 +60,7 @@ class Leasing(Generic[Job]):
     def __init__(
         self,
         queue: Queue[Job],
-        work: Callable[[Job], Awaitable[None]],
+        work: Callable[[Job], Coroutine[Any, Any, None]],
         *,
         at_once: int,
         show: Callable[[int], None],
@@ -109,7 +109,7 @@ class Leasing(Generic[Job]):
             return POLL
         jobs = await self._queue.lease(room, Counter(self._running.values()))
         for job in jobs:
-            task = asyncio.create_task(self._run(job))
+            task = asyncio.create_task(self._work(job))
             self._running[task] = job.organization_id
             task.add_done_callback(self._done)
             self._show(len(self._running))
@@ -119,9 +119,6 @@ class Leasing(Generic[Job]):
         due = await self._queue.seconds_until_due()
         # A job that is due and wasn't leased is held back for a short time.
         return POLL if due is None else min(max(due, _HELD_BACK if self._running else 0.05), POLL)
-
-    async def _run(self, job: Job) -> None:
-        await self._work(job)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         del self._running[task]
