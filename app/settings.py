@@ -74,6 +74,12 @@ class Settings:
     """The address of the API's host, which leads mcp calls."""
     api_key: str | None
     """The key with which leads mcp calls the API. None: none is set."""
+    cells_dir: Path
+    """The folder with the directory of the cells (app/cells/files.py)."""
+    cell: str | None
+    """The cell in which the operator's commands work. None: the one that has the organization."""
+    router_sockets: tuple[str, ...]
+    """The sockets of the routers whose map is kept: paths, or host:port."""
     metrics: tuple[str, int] | None
     """The host and the port of the metrics. None: there are none."""
     allow_loopback_vendors: bool
@@ -110,12 +116,13 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
     if rate_limit is None and rate_burst is not None:
         raise SettingsError("LEADS_RATE_BURST is set, and LEADS_RATE_LIMIT isn't: set it to the requests per minute.")
 
+    data_dir = value("LEADS_DATA_DIR", ROOT / ".data", _folder)
     return Settings(
         host=value("HOST", "127.0.0.1", str),
         port=value("PORT", 8000, _whole(0, 65535)),
         bi_port=value("BI_PORT", None, _whole(1, 65535)),
         workers=value("WORKERS", 1, _whole(1, 64)),
-        data_dir=value("LEADS_DATA_DIR", ROOT / ".data", lambda text: Path(text).expanduser().absolute()),
+        data_dir=data_dir,
         database_url=address("DATABASE_URL"),
         migrate_url=address("LEADS_MIGRATE_URL"),
         operator_url=address("LEADS_OPERATOR_URL"),
@@ -134,9 +141,16 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
         has_worker=value("LEADS_WORKER", True, _switch({"on": True, "off": False})),
         api_url=value("LEADS_API_URL", "http://127.0.0.1:8000", _http_address),
         api_key=value("LEADS_API_KEY", None, str) or value("LEADS_API_KEY_FILE", None, _password),
+        cells_dir=value("LEADS_CELLS_DIR", data_dir / "cells", _folder),
+        cell=value("LEADS_CELL", None, str),
+        router_sockets=value("LEADS_ROUTER_SOCKET", (), lambda text: tuple(text.split())),
         metrics=value("LEADS_METRICS", None, _host_and_port),
         allow_loopback_vendors=value("LEADS_ALLOW_LOOPBACK_VENDORS", False, _switch({"1": True, "0": False})),
     )
+
+
+def _folder(text: str) -> Path:
+    return Path(text).expanduser().absolute()
 
 
 def _whole(low: int, high: int) -> Callable[[str], int]:

@@ -29,6 +29,7 @@ _COMMANDS = (
     "erase",
     "mcp",
     "doctor",
+    "cells",
 )
 _MODULES = {"psql": "bi", "import": "import_leads"}
 _FUNCTIONS = {"import": "import_leads"}
@@ -86,6 +87,9 @@ def leads() -> None:
     LEADS_TRUSTED_PROXIES         proxies whose X-Forwarded-For counts: addresses or networks, with commas
     LEADS_API_URL                 the API's address for leads mcp (default: http://127.0.0.1:8000)
     LEADS_API_KEY                 the key of leads mcp; LEADS_API_KEY_FILE names a file with it
+    LEADS_CELLS_DIR               the directory of the cells (default: .data/cells)
+    LEADS_CELL                    the cell in which the operator's commands work (default: the organization's)
+    LEADS_ROUTER_SOCKET           the sockets of the routers, separated by blanks
     LEADS_METRICS                 host:port: where leads serve and leads worker show metrics (default: none)
     LEADS_WORKER                  on, or off: leads serve runs no worker (default: on)
     LEADS_CRM_KEY                 the key of the CRM credentials; needed with your own PostgreSQL
