@@ -1314,6 +1314,39 @@ ALTER TYPE crm.sync_values OWNER TO leads_owner;
 
 COMMENT ON TYPE crm.sync_values IS 'A row of crm.sync: the same columns, in the same order.';
 
+CREATE FUNCTION admin.abort_move(organization_id uuid, is_discarded boolean DEFAULT false) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_placement record;
+begin
+  select p.state, p.handed_over_at into v_placement
+  from app.placement as p
+  where p.organization_id = abort_move.organization_id
+  for update;
+  if v_placement.state is null then
+    return;
+  elsif v_placement.state not in ('copying', 'draining', 'moving') then
+    perform admin.wrong_state(abort_move.organization_id, 'To abort a move');
+  elsif v_placement.handed_over_at is not null and not abort_move.is_discarded then
+    raise sqlstate 'PT409' using
+      message = 'handed_over',
+      hint =
+        'The other cell may have taken the organization over. If admin.placement says "here" there, go on with admin.give_up. If not, '
+        'call admin.discard_arrival there, and then this function with is_discarded => true.';
+  end if;
+  delete from app.placement as p where p.organization_id = abort_move.organization_id;
+  perform audit.unpublish_rows(abort_move.organization_id);
+end $$;
+
+ALTER FUNCTION admin.abort_move(organization_id uuid, is_discarded boolean) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.abort_move(organization_id uuid, is_discarded boolean) IS 'This cell serves the organization again, and the publication is dropped. A second call changes nothing.
+
+is_discarded: whether admin.discard_arrival has ended at the target. Without it, the function refuses as soon as admin.owned_rows was
+called: otherwise two cells could answer. Raises PT409 wrong_state and handed_over.';
+
 CREATE FUNCTION admin.activate_scoring_model(organization_id uuid, version integer DEFAULT NULL::integer) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2381,6 +2414,7 @@ CREATE FUNCTION admin.begin_import(organization_id uuid, file_digest bytea, is_a
 declare
   v_organization_id uuid := (admin.organization(begin_import.organization_id)).organization_id;
 begin
+  perform admin.check_settled(v_organization_id);
   insert into admin.lead_import (organization_id, file_digest)
   values (v_organization_id, begin_import.file_digest)
   on conflict (organization_id, file_digest) do nothing;
@@ -2400,7 +2434,63 @@ ALTER FUNCTION admin.begin_import(organization_id uuid, file_digest bytea, is_ag
 COMMENT ON FUNCTION admin.begin_import(organization_id uuid, file_digest bytea, is_again boolean) IS 'How far the import of a file has come: the rows from its beginning that are done, and what happened to them.
 
 file_digest: SHA-256 of the file. is_again: whether to begin again with the first row, if the import has come to its end. Raises PT404 organization_not_found and PT409
-organization_erased.';
+organization_erased and move_has_begun.';
+
+CREATE FUNCTION admin.begin_move(organization_id uuid, target_cell text) RETURNS json
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+#variable_conflict use_column
+declare
+  v_organization_id uuid := (admin.organization(begin_move.organization_id)).organization_id;
+  v_placement record;
+begin
+  insert into app.placement (organization_id, state, cell)
+  values (v_organization_id, 'copying', begin_move.target_cell)
+  on conflict (organization_id) do nothing;
+  select p.state, p.cell into v_placement
+  from app.placement as p
+  where p.organization_id = v_organization_id
+  for update;
+  if v_placement.state not in ('copying', 'draining', 'moving') or v_placement.cell <> begin_move.target_cell then
+    perform admin.wrong_state(v_organization_id, format('A move to the cell %s', begin_move.target_cell));
+  end if;
+
+  return json_build_object(
+    'state', v_placement.state,
+    'publication', audit.publish_rows(
+      v_organization_id,
+      array(select c.relation from admin.table_class() as c where c.class = 'data' order by c.position)
+    ),
+    -- The partitions that the other cell needs before the first row arrives.
+    'years', (
+      select json_agg(y.year order by y.year)
+      from (
+        select substring(c.relname from '_(\d{4})$')::integer as year
+        from pg_catalog.pg_inherits as i
+        join pg_catalog.pg_class as c on c.oid = i.inhrelid
+        where i.inhparent = 'audit.event'::regclass
+      ) as y
+      where exists (
+        select
+        from audit.event as e
+        where
+          e.organization_id = v_organization_id
+          and e.created_at >= make_timestamptz(y.year, 1, 1, 0, 0, 0, 'UTC')
+          and e.created_at < make_timestamptz(y.year + 1, 1, 1, 0, 0, 0, 'UTC')
+      )
+    )
+  );
+end $_$;
+
+ALTER FUNCTION admin.begin_move(organization_id uuid, target_cell text) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.begin_move(organization_id uuid, target_cell text) IS 'Notes that the organization is copied to another cell, and publishes its rows. This cell goes on to serve it.
+
+Returns {"state", "publication", "years"}: the name of the publication, and the years of which the organization has events, for
+admin.prepare_arrival. A second call returns the same. Until the move has ended or was aborted, the organization can''t be erased,
+nothing can be imported for it, and no year of the audit log can be retired. Raises PT404 organization_not_found, PT409
+organization_erased, wrong_state and cell_not_prepared.';
 
 CREATE FUNCTION admin.bind_analyst(login text, organization_id uuid, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2421,6 +2511,35 @@ ALTER FUNCTION admin.bind_analyst(login text, organization_id uuid, expires_at t
 COMMENT ON FUNCTION admin.bind_analyst(login text, organization_id uuid, expires_at timestamp with time zone) IS 'Binds a login, by its oid and name, to one organization. Only admin.create_analyst calls it: no login may execute it.
 
 Raises PT404 organization_not_found, and 23505 analyst_role_oid_is_unique if the login is already bound.';
+
+CREATE FUNCTION admin.bind_moved_analyst(login text, organization_id uuid, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if not exists (
+    select
+    from pg_catalog.pg_roles as r
+    join pg_catalog.pg_auth_members as m on m.member = r.oid
+    join pg_catalog.pg_roles as g on g.oid = m.roleid
+    where
+      r.rolname = bind_moved_analyst.login and g.rolname = 'leads_bi' and r.rolcanlogin
+      and not r.rolsuper and not r.rolbypassrls
+  )
+  or exists (select from auth.analyst as a where a.role_name = bind_moved_analyst.login)
+  then
+    return 'unknown_login';
+  end if;
+  perform admin.bind_analyst(bind_moved_analyst.login, bind_moved_analyst.organization_id, bind_moved_analyst.expires_at);
+  return 'bound';
+end $$;
+
+ALTER FUNCTION admin.bind_moved_analyst(login text, organization_id uuid, expires_at timestamp with time zone) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.bind_moved_analyst(login text, organization_id uuid, expires_at timestamp with time zone) IS 'Binds a login that is an analyst''s and that is bound to no organization: one that was bound before the organization moved away.
+
+Returns bound; or unknown_login, if this cluster has no such login. Then leads bi create makes one, with a new password: passwords can''t be carried. Raises
+PT404 organization_not_found, and what app.check_placement raises.';
 
 CREATE FUNCTION admin.catalogue() RETURNS TABLE(object text, definition text, removal text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -2796,6 +2915,56 @@ COMMENT ON FUNCTION admin.catalogue() IS 'Every object of our schemas, every pri
 definition: SQL that creates or restores the object and ends with a semicolon. If no single statement could, it is a
 description without a semicolon. removal: SQL that removes the object; null if it can''t be removed.';
 
+CREATE TABLE app.placement (
+    organization_id uuid NOT NULL,
+    state text NOT NULL,
+    cell text NOT NULL,
+    since timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, clock_timestamp()) NOT NULL,
+    changed_in xid8,
+    waits_for text[],
+    handed_over_at timestamp(3) with time zone,
+    CONSTRAINT placement_cell_is_name CHECK ((cell ~ '^[a-z][a-z0-9_]{0,30}$'::text)),
+    CONSTRAINT placement_state_is_known CHECK ((state = ANY (ARRAY['copying'::text, 'draining'::text, 'moving'::text, 'moved'::text, 'arriving'::text])))
+);
+ALTER TABLE ONLY app.placement ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY app.placement ALTER COLUMN state SET STATISTICS 0;
+ALTER TABLE ONLY app.placement ALTER COLUMN cell SET STATISTICS 0;
+ALTER TABLE ONLY app.placement ALTER COLUMN since SET STATISTICS 0;
+ALTER TABLE ONLY app.placement ALTER COLUMN changed_in SET STATISTICS 0;
+ALTER TABLE ONLY app.placement ALTER COLUMN waits_for SET STATISTICS 0;
+ALTER TABLE ONLY app.placement ALTER COLUMN handed_over_at SET STATISTICS 0;
+
+ALTER TABLE ONLY app.placement FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.placement OWNER TO leads_owner;
+
+COMMENT ON TABLE app.placement IS 'The organizations that move from one cell to another. An organization without a row here belongs to this cell.';
+
+COMMENT ON COLUMN app.placement.state IS 'copying: its rows are copied to the other cell, and this cell still does everything. draining: as copying, but no push and no delivery begins. moving: fenced; this cell does nothing more for it. moved: the other cell has it; the rows here are left over. arriving: its rows come from the other cell, which still has it.';
+
+COMMENT ON COLUMN app.placement.cell IS 'The other cell.';
+
+COMMENT ON COLUMN app.placement.since IS 'When the state began.';
+
+COMMENT ON COLUMN app.placement.changed_in IS 'The transaction in which rows come or go with the move. What it changes is no change of the organization, and is not recorded.';
+
+COMMENT ON COLUMN app.placement.waits_for IS 'moving: the transactions that may have begun before the fence and that had not ended at the last look. Null: nobody looked yet.';
+
+COMMENT ON COLUMN app.placement.handed_over_at IS 'moving: when admin.owned_rows first returned rows. From then on, the other cell may have taken over.';
+
+CREATE VIEW app.fenced_organization WITH (security_invoker='true') AS
+ SELECT organization_id,
+    state
+   FROM app.placement p
+  WHERE (state = ANY (ARRAY['moving'::text, 'moved'::text, 'arriving'::text]));
+
+ALTER VIEW app.fenced_organization OWNER TO leads_owner;
+
+COMMENT ON VIEW app.fenced_organization IS 'The organizations whose rows in this database another cell has, or will have in a moment.
+
+Nothing is answered, sealed, counted, sent or deleted for them. Every function that works for several organizations leaves them
+out.';
+
 CREATE FUNCTION admin.chain_heads(organization_id uuid DEFAULT NULL::uuid) RETURNS TABLE(organization_id uuid, head text, sealed_at text, unsealed bigint)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET enable_sort TO 'off'
@@ -2814,7 +2983,9 @@ CREATE FUNCTION admin.chain_heads(organization_id uuid DEFAULT NULL::uuid) RETUR
            WHERE (s.organization_id = o.organization_id)
            ORDER BY s."position" DESC
           LIMIT 1) h ON (true))
-   WHERE ((o.organization_id = chain_heads.organization_id) OR (chain_heads.organization_id IS NULL))
+   WHERE (((o.organization_id = chain_heads.organization_id) OR (chain_heads.organization_id IS NULL)) AND (NOT (EXISTS ( SELECT
+            FROM app.fenced_organization f
+           WHERE ((f.organization_id = o.organization_id) AND (f.state = ANY (ARRAY['moved'::text, 'arriving'::text])))))))
    ORDER BY o.organization_id;
 END;
 
@@ -2885,6 +3056,28 @@ end $$;
 ALTER FUNCTION admin.check_scoring_model(document jsonb) OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.check_scoring_model(document jsonb) IS 'Raises PT422 invalid_model if the model has errors. DETAIL has all of them, as a JSON array of {field, code, detail}.';
+
+CREATE FUNCTION admin.check_settled(organization_id uuid) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_cell text;
+begin
+  perform app.check_placement(check_settled.organization_id);
+  select p.cell into v_cell from app.placement as p where p.organization_id = check_settled.organization_id;
+  if found then
+    raise sqlstate 'PT409' using
+      message = 'move_has_begun',
+      hint = format(
+        'The organization is being moved to the cell %s. Run the command when the move has ended, or abort the move.', v_cell
+      );
+  end if;
+end $$;
+
+ALTER FUNCTION admin.check_settled(organization_id uuid) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.check_settled(organization_id uuid) IS 'Raises PT409 move_has_begun, and what app.check_placement raises, unless this cell has the organization and no move has begun.';
 
 CREATE FUNCTION admin.connect_crm(organization_id uuid, vendor text, account text, settings jsonb, credential bytea DEFAULT NULL::bytea, credential_key text DEFAULT NULL::text, push_stage text DEFAULT NULL::text, settle_seconds integer DEFAULT NULL::integer) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3057,7 +3250,7 @@ begin
     v_organization_id := (
       select u.organization_id
       from app.uncounted_seal as u
-      where u.organization_id > v_organization_id
+      where u.organization_id > v_organization_id and not exists (select from app.fenced_organization as f where f.organization_id = u.organization_id)
       order by u.organization_id
       limit 1
     );
@@ -3851,6 +4044,7 @@ begin
       order by k.created_at
       limit delete_expired_answers.batch
     ) as e
+    where not exists (select from app.fenced_organization as f where f.organization_id = o.organization_id)
     limit delete_expired_answers.batch
   )
   delete from app.idempotency_key as k
@@ -3868,6 +4062,44 @@ ALTER FUNCTION admin.delete_expired_answers(batch integer) OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.delete_expired_answers(batch integer) IS 'Deletes up to batch responses that are older than 24 hours, of all organizations. Returns the number of deleted rows. A worker calls it every hour, until the number is less than batch. A claim deletes only a few rows of its own organization.';
 
+CREATE FUNCTION admin.delete_moved(organization_id uuid, batch integer DEFAULT 10000) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := delete_moved.organization_id;
+  v_state text;
+  v_deleted bigint;
+begin
+  select p.state into v_state
+  from app.placement as p
+  where p.organization_id = v_organization_id
+  for update;
+  if v_state is null and admin.placement(v_organization_id) = 'absent' then
+    return 0;
+  elsif v_state is distinct from 'moved' then
+    perform admin.wrong_state(v_organization_id, 'To delete the rows of a moved organization');
+  end if;
+  -- This line of the server's log stays.
+  raise log 'delete_moved: % deletes the audit log of organization %, which was moved', session_user, v_organization_id;
+  update app.placement as p
+  set changed_in = pg_current_xact_id_if_assigned()
+  where p.organization_id = v_organization_id;
+  v_deleted := audit.delete_rows(v_organization_id, delete_moved.batch);
+  if v_deleted = 0 then
+    delete from app.placement as p where p.organization_id = v_organization_id;
+  end if;
+  return v_deleted;
+end $$;
+
+ALTER FUNCTION admin.delete_moved(organization_id uuid, batch integer) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.delete_moved(organization_id uuid, batch integer) IS 'Deletes about batch rows of an organization that was moved to another cell, with its events and seals. Call it until it returns 0;
+then the organization can be moved back. Only the migrating login can execute it, because it deletes a part of the audit log.
+
+Check before that the other cell has the organization: leads audit verify there. Returns the number of deleted rows; 0 also if the
+cell has nothing of the organization. Raises PT409 wrong_state.';
+
 CREATE FUNCTION admin.delete_old_submissions(batch integer) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3877,7 +4109,9 @@ declare
 begin
   delete from intake.client as c
   using app.organization as o
-  where c.organization_id = o.organization_id and c.free_at < now();
+  where
+    c.organization_id = o.organization_id and c.free_at < now()
+    and not exists (select from app.fenced_organization as f where f.organization_id = o.organization_id);
   with old as (
     select e.organization_id, e.id
     from app.organization as o
@@ -3888,6 +4122,7 @@ begin
       order by s.created_at
       limit delete_old_submissions.batch
     ) as e
+    where not exists (select from app.fenced_organization as f where f.organization_id = o.organization_id)
     limit delete_old_submissions.batch
   )
   delete from intake.submission as s
@@ -3945,6 +4180,69 @@ a new session.
 
 It does nothing if there is no such login. admin.drop_analyst then waits for the end of the sessions in a separate transaction.
 Only the migrating login can execute it. Raises 55P03 if another transaction locks the role for 2 seconds.';
+
+CREATE FUNCTION admin.discard_arrival(organization_id uuid, batch integer DEFAULT 10000) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := discard_arrival.organization_id;
+  v_state text;
+  v_deleted bigint;
+begin
+  select p.state into v_state
+  from app.placement as p
+  where p.organization_id = v_organization_id
+  for update;
+  if v_state is null and admin.placement(v_organization_id) = 'absent' then
+    return 0;
+  elsif v_state is distinct from 'arriving' then
+    perform admin.wrong_state(v_organization_id, 'To discard what has arrived');
+  end if;
+  update app.placement as p
+  set changed_in = pg_current_xact_id_if_assigned()
+  where p.organization_id = v_organization_id;
+  v_deleted := audit.delete_rows(v_organization_id, discard_arrival.batch);
+  if v_deleted = 0 then
+    delete from app.placement as p where p.organization_id = v_organization_id;
+  end if;
+  return v_deleted;
+end $$;
+
+ALTER FUNCTION admin.discard_arrival(organization_id uuid, batch integer) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.discard_arrival(organization_id uuid, batch integer) IS 'Deletes about batch rows of an organization that arrives, never of another one. Call it after the subscription is dropped, until it
+returns 0: then nothing is left, and a new move can begin.
+
+Returns the number of deleted rows; 0 also if the cell has nothing of the organization. Raises PT409 wrong_state.';
+
+CREATE FUNCTION admin.drain(organization_id uuid) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_state text;
+begin
+  select p.state into v_state
+  from app.placement as p
+  where p.organization_id = drain.organization_id
+  for update;
+  if v_state in ('draining', 'moving') then
+    return;
+  elsif v_state is distinct from 'copying' then
+    perform admin.wrong_state(drain.organization_id, 'This step of a move');
+  end if;
+  update app.placement as p
+  set state = 'draining', since = date_trunc('milliseconds', clock_timestamp())
+  where p.organization_id = drain.organization_id;
+end $$;
+
+ALTER FUNCTION admin.drain(organization_id uuid) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.drain(organization_id uuid) IS 'No worker leases a push or a delivery of the organization from now on. Requests are served, and events sealed.
+
+Afterwards admin.unfinished lists the leases that have not ended. When it lists none, admin.fence has none to wait for, so that
+requests are refused for a shorter time. Raises PT409 wrong_state.';
 
 CREATE TABLE admin.catalogue_entry (
     object text NOT NULL,
@@ -4349,6 +4647,7 @@ declare
   v_leads integer := 0;
   v_events bigint := 0;
 begin
+  perform admin.check_settled(v_organization_id);
   -- The first batch ends all access: afterwards no request, analyst or push reaches the data.
   update auth.api_key as k
   set name = null, revoked_at = coalesce(k.revoked_at, date_trunc('milliseconds', clock_timestamp()))
@@ -4414,7 +4713,8 @@ after: the lead after which the batch starts; null for the first batch. Every ba
 deletes the connection, the webhooks and the kept responses. last_lead_id: the value of after for the next batch; null if everything is
 erased. leads, events: the numbers that this batch erased. wait_seconds: if above 0, a push has a lease for this time; call
 the function again afterwards. is_done: whether everything is erased. To continue an interrupted erasure, start again with the
-first batch. Raises PT404 organization_not_found.';
+first batch. Raises PT404 organization_not_found, and PT409
+move_has_begun and others (admin.check_settled) if the organization moves to another cell.';
 
 CREATE FUNCTION admin.erase_submissions(organization_id uuid, email text, phone text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4423,6 +4723,7 @@ CREATE FUNCTION admin.erase_submissions(organization_id uuid, email text, phone 
 declare
   v_organization_id uuid := (admin.known_organization(erase_submissions.organization_id)).organization_id;
 begin
+  perform app.check_placement(v_organization_id);
   -- The number says whether forms have received something of the person.
   perform audit.record_read(v_organization_id, 'admin.erase_submissions', '{}');
   return audit.erase_submissions(
@@ -4530,6 +4831,35 @@ COMMENT ON FUNCTION admin.export_leads(organization_id uuid, format api.export_f
 
 Raises PT404 organization_not_found and PT422 validation_failed.';
 
+CREATE FUNCTION admin.fence(organization_id uuid) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_state text;
+begin
+  select p.state into v_state
+  from app.placement as p
+  where p.organization_id = fence.organization_id
+  for update;
+  if v_state = 'moving' then
+    return;
+  elsif v_state is null or v_state not in ('copying', 'draining') then
+    perform admin.wrong_state(fence.organization_id, 'The fence');
+  end if;
+  update app.placement as p
+  set
+    state = 'moving', since = date_trunc('milliseconds', clock_timestamp()), changed_in = pg_current_xact_id_if_assigned(),
+    waits_for = null
+  where p.organization_id = fence.organization_id;
+end $$;
+
+ALTER FUNCTION admin.fence(organization_id uuid) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.fence(organization_id uuid) IS 'From the commit on, requests for the organization get 503 moving, and no worker seals, counts, queues, pushes or delivers for it.
+
+What has begun before goes on: admin.unfinished lists it. Raises PT409 wrong_state.';
+
 CREATE FUNCTION admin.figure_findings() RETURNS TABLE(subject text, finding text, remedy text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4565,7 +4895,9 @@ begin
     order by s.position
     limit 1
   ) as f
-  where o.erased_at is null and n.position > coalesce(p.position, 0) and f.sealed_at < now() - interval '5 minutes';
+  where
+    o.erased_at is null and n.position > coalesce(p.position, 0) and f.sealed_at < now() - interval '5 minutes'
+    and not exists (select from app.fenced_organization as e where e.organization_id = o.organization_id);
 end $$;
 
 ALTER FUNCTION admin.figure_findings() OWNER TO leads_jobs;
@@ -4732,6 +5064,7 @@ declare
   v_country_code text := app.country_code(find_leads_to_erase.organization_id);
   v_phones text[] := app.phone_keys(find_leads_to_erase.phone, find_leads_to_erase.organization_id);
 begin
+  perform app.check_placement(find_leads_to_erase.organization_id);
   if app.is_phone(app.clean_text(find_leads_to_erase.phone)) is false then
     raise sqlstate 'PT422' using message = 'invalid_phone', hint = 'A phone number has 3 to 20 digits.';
   end if;
@@ -4777,7 +5110,9 @@ begin
           ] && v_phones
         )
     ) as f
-    where o.organization_id = find_leads_to_erase.organization_id or find_leads_to_erase.organization_id is null
+    where
+      (o.organization_id = find_leads_to_erase.organization_id or find_leads_to_erase.organization_id is null)
+      and not exists (select from app.fenced_organization as e where e.organization_id = o.organization_id)
   loop
     perform audit.record_read(v_lead.organization_id, 'admin.leads_to_erase', array[v_lead.id]);
     lead_organization_id := v_lead.organization_id;
@@ -4845,7 +5180,7 @@ CREATE FUNCTION admin.function_findings() RETURNS TABLE(subject text, finding te
      format('alter routine %s owner to %I;'::text, f.name, COALESCE(d.owner, 'leads_owner'::text)) AS format
     FROM (routine f
       LEFT JOIN definer d ON ((d.schema = f.schema)))
-   WHERE (f.is_ours AND ((NOT f.is_owner_ours) OR (f.is_definer AND (d.schema IS NOT NULL) AND (NOT f.may_be_definer))) AND ((f.owner <> 'leads_owner'::name) OR ((f.name)::text <> ALL (ARRAY['audit.create_partitions(integer)'::text, 'audit.lock_partitions(integer)'::text, 'audit.detach_partitions(integer)'::text, 'audit.drop_partitions(integer)'::text]))))
+   WHERE (f.is_ours AND ((NOT f.is_owner_ours) OR (f.is_definer AND (d.schema IS NOT NULL) AND (NOT f.may_be_definer))) AND ((f.owner <> 'leads_owner'::name) OR ((f.name)::text <> ALL (ARRAY['audit.create_partitions(integer)'::text, 'audit.lock_partitions(integer)'::text, 'audit.detach_partitions(integer)'::text, 'audit.drop_partitions(integer)'::text, 'audit.publish_rows(uuid,text[])'::text, 'audit.unpublish_rows(uuid)'::text]))))
  UNION ALL
   SELECT ('function '::text || f.name),
      format('The function is SECURITY DEFINER, with the rights of %s. No function in this schema needs that.'::text, f.owner) AS format,
@@ -5420,7 +5755,9 @@ CREATE FUNCTION admin.seal_findings() RETURNS TABLE(subject text, finding text, 
             FROM (audit.unsealed u
               JOIN audit.event e ON (((e.organization_id = u.organization_id) AND (e.id = u.event_id) AND (e.created_at = app.id_time(u.event_id)))))
            WHERE (u.organization_id = o.organization_id)) q)
-   WHERE (q.since < (now() - '00:01:00'::interval))
+   WHERE ((q.since < (now() - '00:01:00'::interval)) AND (NOT (EXISTS ( SELECT
+            FROM app.fenced_organization f
+           WHERE (f.organization_id = o.organization_id)))))
  UNION ALL
   SELECT ('organization '::text || u.organization_id),
      format('The event %s was removed from the audit log before it was sealed.'::text, u.event_id) AS format,
@@ -5589,7 +5926,7 @@ CREATE FUNCTION admin.trigger_findings() RETURNS TABLE(subject text, finding tex
                      ELSE NULL::text
                  END AS condition
             FROM admin.tenant_table t
-           WHERE ((NOT t.is_partition) AND (t.name <> ALL (ARRAY['app.idempotency_key'::text, 'app.lead_word'::text, 'app.unindexed_lead'::text, 'intake.submission'::text, 'intake.client'::text, 'crm.attempt'::text, 'app.stage_stay'::text, 'app.stage_day'::text, 'app.stage_progress'::text, 'app.uncounted_seal'::text, 'admin.lead_import'::text, 'admin.import_row'::text, 'webhook.delivery'::text, 'webhook.recipient'::text, 'auth.key_use'::text, 'webhook.unqueued_batch'::text, 'audit.event'::text, 'audit.unsealed'::text, 'audit.seal'::text])))
+           WHERE ((NOT t.is_partition) AND (t.name <> ALL (ARRAY['app.idempotency_key'::text, 'app.lead_word'::text, 'app.unindexed_lead'::text, 'intake.submission'::text, 'intake.client'::text, 'crm.attempt'::text, 'app.stage_stay'::text, 'app.stage_day'::text, 'app.stage_progress'::text, 'app.uncounted_seal'::text, 'admin.lead_import'::text, 'admin.import_row'::text, 'webhook.delivery'::text, 'webhook.recipient'::text, 'auth.key_use'::text, 'webhook.unqueued_batch'::text, 'app.placement'::text, 'audit.event'::text, 'audit.unsealed'::text, 'audit.seal'::text])))
          UNION ALL
           SELECT t.oid,
              t.name,
@@ -5599,7 +5936,7 @@ CREATE FUNCTION admin.trigger_findings() RETURNS TABLE(subject text, finding tex
              g.is_always,
              NULL::integer,
              NULL::text
-            FROM (( VALUES ('app.lead'::text,'_100_refuse_truncate'::text,false), ('app.lead'::text,'_110_check_first_score'::text,false), ('app.lead'::text,'_120_check_score'::text,false), ('app.lead'::text,'_600_keep_first_score'::text,false), ('app.lead'::text,'_610_keep_set_score'::text,false), ('app.lead'::text,'_910_push_first_stage'::text,false), ('app.lead'::text,'_920_push_stage'::text,false), ('app.lead_word'::text,'_100_refuse_truncate'::text,false), ('app.unindexed_lead'::text,'_100_refuse_truncate'::text,false), ('app.stage_stay'::text,'_100_refuse_truncate'::text,false), ('app.stage_day'::text,'_100_refuse_truncate'::text,false), ('app.stage_progress'::text,'_100_refuse_truncate'::text,false), ('app.uncounted_seal'::text,'_100_refuse_truncate'::text,false), ('auth.api_key'::text,'_100_refuse_truncate'::text,false), ('auth.key_use'::text,'_100_refuse_truncate'::text,false), ('crm.attempt'::text,'_100_refuse_truncate'::text,false), ('crm.attempt'::text,'_110_keep_outcome'::text,false), ('crm.connection'::text,'_100_refuse_truncate'::text,false), ('intake.form'::text,'_100_refuse_truncate'::text,false), ('intake.form'::text,'_120_keep_identity'::text,false), ('intake.submission'::text,'_100_refuse_truncate'::text,false), ('webhook.endpoint'::text,'_100_refuse_truncate'::text,false), ('webhook.endpoint'::text,'_120_keep_identity'::text,false), ('webhook.endpoint'::text,'_500_stamp'::text,false), ('webhook.endpoint'::text,'_800_queue'::text,false), ('webhook.endpoint'::text,'_810_queue_enabled'::text,false), ('webhook.delivery'::text,'_100_refuse_truncate'::text,false), ('webhook.delivery'::text,'_110_keep_event'::text,false), ('webhook.delivery'::text,'_130_count_up'::text,false), ('webhook.recipient'::text,'_100_refuse_truncate'::text,false), ('webhook.unqueued_batch'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_110_keep_identity'::text,false), ('crm.sync'::text,'_120_keep_outcome'::text,false), ('crm.sync'::text,'_130_count_up'::text,false), ('crm.sync'::text,'_140_lease_by_attempt'::text,false), ('scoring.model'::text,'_100_refuse_truncate'::text,false), ('scoring.model'::text,'_130_keep_active'::text,false), ('scoring.model'::text,'_140_keep_history'::text,false), ('scoring.score'::text,'_100_refuse_truncate'::text,false), ('scoring.score'::text,'_110_refuse_change'::text,false), ('scoring.score'::text,'_120_check'::text,false), ('scoring.score'::text,'_500_apply'::text,false), ('scoring.signal'::text,'_100_refuse_truncate'::text,false), ('audit.event'::text,'_100_refuse_change'::text,true), ('audit.event'::text,'_105_refuse_delete'::text,true), ('audit.event'::text,'_110_refuse_truncate'::text,true), ('audit.event'::text,'_120_check_erasure'::text,true), ('audit.seal'::text,'_100_refuse_change'::text,true), ('audit.seal'::text,'_110_refuse_truncate'::text,true), ('audit.unsealed'::text,'_100_refuse_truncate'::text,false)) g("table", trigger, is_always)
+            FROM (( VALUES ('app.lead'::text,'_100_refuse_truncate'::text,false), ('app.lead'::text,'_110_check_first_score'::text,false), ('app.lead'::text,'_120_check_score'::text,false), ('app.lead'::text,'_600_keep_first_score'::text,false), ('app.lead'::text,'_610_keep_set_score'::text,false), ('app.lead'::text,'_910_push_first_stage'::text,false), ('app.lead'::text,'_920_push_stage'::text,false), ('app.lead_word'::text,'_100_refuse_truncate'::text,false), ('app.unindexed_lead'::text,'_100_refuse_truncate'::text,false), ('app.stage_stay'::text,'_100_refuse_truncate'::text,false), ('app.stage_day'::text,'_100_refuse_truncate'::text,false), ('app.stage_progress'::text,'_100_refuse_truncate'::text,false), ('app.uncounted_seal'::text,'_100_refuse_truncate'::text,false), ('app.placement'::text,'_100_refuse_truncate'::text,false), ('auth.api_key'::text,'_100_refuse_truncate'::text,false), ('auth.key_use'::text,'_100_refuse_truncate'::text,false), ('crm.attempt'::text,'_100_refuse_truncate'::text,false), ('crm.attempt'::text,'_110_keep_outcome'::text,false), ('crm.connection'::text,'_100_refuse_truncate'::text,false), ('intake.form'::text,'_100_refuse_truncate'::text,false), ('intake.form'::text,'_120_keep_identity'::text,false), ('intake.submission'::text,'_100_refuse_truncate'::text,false), ('webhook.endpoint'::text,'_100_refuse_truncate'::text,false), ('webhook.endpoint'::text,'_120_keep_identity'::text,false), ('webhook.endpoint'::text,'_500_stamp'::text,false), ('webhook.endpoint'::text,'_800_queue'::text,false), ('webhook.endpoint'::text,'_810_queue_enabled'::text,false), ('webhook.delivery'::text,'_100_refuse_truncate'::text,false), ('webhook.delivery'::text,'_110_keep_event'::text,false), ('webhook.delivery'::text,'_130_count_up'::text,false), ('webhook.recipient'::text,'_100_refuse_truncate'::text,false), ('webhook.unqueued_batch'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_110_keep_identity'::text,false), ('crm.sync'::text,'_120_keep_outcome'::text,false), ('crm.sync'::text,'_130_count_up'::text,false), ('crm.sync'::text,'_140_lease_by_attempt'::text,false), ('scoring.model'::text,'_100_refuse_truncate'::text,false), ('scoring.model'::text,'_130_keep_active'::text,false), ('scoring.model'::text,'_140_keep_history'::text,false), ('scoring.score'::text,'_100_refuse_truncate'::text,false), ('scoring.score'::text,'_110_refuse_change'::text,false), ('scoring.score'::text,'_120_check'::text,false), ('scoring.score'::text,'_500_apply'::text,false), ('scoring.signal'::text,'_100_refuse_truncate'::text,false), ('audit.event'::text,'_100_refuse_change'::text,true), ('audit.event'::text,'_105_refuse_delete'::text,true), ('audit.event'::text,'_110_refuse_truncate'::text,true), ('audit.event'::text,'_120_check_erasure'::text,true), ('audit.event'::text,'_125_check_departure'::text,true), ('audit.seal'::text,'_100_refuse_change'::text,true), ('audit.seal'::text,'_105_refuse_delete'::text,true), ('audit.seal'::text,'_110_refuse_truncate'::text,true), ('audit.seal'::text,'_125_check_departure'::text,true), ('audit.unsealed'::text,'_100_refuse_truncate'::text,false)) g("table", trigger, is_always)
               JOIN admin.tenant_table t ON ((t.name = g."table")))
          UNION ALL
           SELECT t.oid,
@@ -6287,6 +6624,53 @@ ALTER FUNCTION admin.forms(organization_id uuid) OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.forms(organization_id uuid) IS 'The forms of an organization, the oldest first, without their addresses. organization_id: null for all organizations.';
 
+CREATE FUNCTION admin.give_up(organization_id uuid, target_cell text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := give_up.organization_id;
+  v_placement record;
+begin
+  select p.state, p.cell, p.handed_over_at into v_placement
+  from app.placement as p
+  where p.organization_id = v_organization_id
+  for update;
+  if v_placement.state = 'moved' and v_placement.cell = give_up.target_cell then
+    return;
+  elsif (
+    v_placement.state = 'moving' and v_placement.cell = give_up.target_cell and v_placement.handed_over_at is not null
+  ) is not true
+  then
+    perform admin.wrong_state(v_organization_id, 'To give up an organization');
+  end if;
+
+  -- First, because the triggers that record changes leave out what this transaction does.
+  update app.placement as p
+  set
+    state = 'moved', since = date_trunc('milliseconds', clock_timestamp()), changed_in = pg_current_xact_id_if_assigned(),
+    waits_for = null
+  where p.organization_id = v_organization_id;
+  -- The forms refer to the keys, and the submissions to the forms, so that the rows stay until admin.delete_moved.
+  update auth.api_key as k
+  set revoked_at = date_trunc('milliseconds', clock_timestamp())
+  where k.organization_id = v_organization_id and k.revoked_at is null;
+  delete from auth.analyst as a where a.organization_id = v_organization_id;
+  delete from crm.connection as c where c.organization_id = v_organization_id;
+  delete from webhook.endpoint as e where e.organization_id = v_organization_id;
+  delete from webhook.unqueued_batch as b where b.organization_id = v_organization_id;
+  delete from audit.unsealed as u where u.organization_id = v_organization_id;
+  delete from app.uncounted_seal as s where s.organization_id = v_organization_id;
+  perform audit.unpublish_rows(v_organization_id);
+end $$;
+
+ALTER FUNCTION admin.give_up(organization_id uuid, target_cell text) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.give_up(organization_id uuid, target_cell text) IS 'Call it after admin.take_over at the target. Its keys get 401 here, and its analysts read nothing here.
+
+It revokes the keys, unbinds the analysts, deletes the connection to the CRM, the webhooks and the queues, and drops the publication.
+The other rows stay, unreachable, until admin.delete_moved. A second call changes nothing. Raises PT409 wrong_state.';
+
 CREATE FUNCTION admin.good_key(id uuid, OUT organization_id uuid, OUT environment text, OUT name text, OUT scopes text[], OUT expires_at timestamp with time zone) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6333,6 +6717,7 @@ declare
   v_positions integer[];
   v_results api.bulk_result[];
 begin
+  perform admin.check_settled(v_organization_id);
   -- Locked: if two commands import the same file, one of them finds that its rows are done.
   select i.rows_done into v_import
   from admin.lead_import as i
@@ -6424,7 +6809,7 @@ They must follow the rows that are done. is_csv, match, on_duplicate, push: as f
 last rows of the file. events: whether the events of these rows are sent to webhooks; if not, their correlation_id is "import:" and
 the first 16 digits of the file''s SHA-256. failures: a JSON array of {"row", "errors"} of these rows; null: none failed. Writes the event lead.read if a row
 finds a lead that exists.
-Raises PT409 import_is_elsewhere, and PT422 validation_failed if CSV has an unknown column.';
+Raises PT409 import_is_elsewhere and move_has_begun, and PT422 validation_failed if CSV has an unknown column.';
 
 CREATE FUNCTION admin.index_leads(after uuid DEFAULT NULL::uuid, batch integer DEFAULT 1000) RETURNS TABLE(organization_id uuid, indexed integer)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -6440,7 +6825,7 @@ begin
   v_organization_id := (
     select u.organization_id
     from app.unindexed_lead as u
-    where u.organization_id > v_organization_id
+    where u.organization_id > v_organization_id and not exists (select from app.fenced_organization as f where f.organization_id = u.organization_id)
     order by u.organization_id
     limit 1
   );
@@ -7230,6 +7615,24 @@ ALTER FUNCTION admin.load_signals(organization_id uuid, signals jsonb) OWNER TO 
 
 COMMENT ON FUNCTION admin.load_signals(organization_id uuid, signals jsonb) IS 'Inserts signals, and returns the number of new ones. signals: a JSON array of {lead_id, type, value, observed_at, dedupe_key}. Writes the event lead.read if one of them is not new. Raises PT404 organization_not_found, and violations of the table''s constraints.';
 
+CREATE FUNCTION admin.moves() RETURNS TABLE(organization_id uuid, state text, cell text, since text, handed_over_at text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT p.organization_id,
+     p.state,
+     p.cell,
+     app.utc_text(p.since) AS utc_text,
+     app.utc_text(p.handed_over_at) AS utc_text
+    FROM app.placement p
+   ORDER BY p.since, p.organization_id;
+END;
+
+ALTER FUNCTION admin.moves() OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.moves() IS 'The organizations that move to or from this cell, and those whose rows are left over from a move.
+
+state: see app.placement. cell: the other cell. handed_over_at: since when the other cell may have taken over; null: it has not.';
+
 CREATE FUNCTION admin.organization(organization_id uuid) RETURNS app.organization_values
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7324,6 +7727,66 @@ END;
 ALTER FUNCTION admin.organizations() OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.organizations() IS 'All organizations, the oldest first.';
+
+CREATE FUNCTION admin.owned_rows(organization_id uuid) RETURNS TABLE(relation text, "row" jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_sort TO 'off'
+    AS $$
+#variable_conflict use_column
+declare
+  v_organization_id uuid := owned_rows.organization_id;
+  v_state text;
+  v_unfinished text;
+begin
+  select p.state into v_state
+  from app.placement as p
+  where p.organization_id = v_organization_id
+  for update;
+  if v_state is distinct from 'moving' then
+    perform admin.wrong_state(v_organization_id, 'To hand over an organization');
+  end if;
+  v_unfinished := (select string_agg(u, '; ') from admin.unfinished(v_organization_id) as u);
+  if v_unfinished is not null then
+    raise sqlstate 'PT409' using
+      message = 'unfinished', hint = format('The organization can''t be handed over yet. The move waits for: %s.', v_unfinished);
+  end if;
+  update app.placement as p
+  set handed_over_at = coalesce(p.handed_over_at, date_trunc('milliseconds', clock_timestamp()))
+  where p.organization_id = v_organization_id;
+
+  -- With it, admin.take_over notices rows that haven't arrived.
+  return query
+  select 'check', jsonb_build_object(
+    'event_id', (
+      select e.id
+      from audit.event as e
+      where e.organization_id = v_organization_id
+      order by e.created_at desc, e.id desc
+      limit 1
+    ),
+    'seal', (
+      select s.position || ':' || encode(s.hash, 'hex')
+      from audit.seal as s
+      where s.organization_id = v_organization_id
+      order by s.position desc
+      limit 1
+    )
+  );
+  return query select k.relation, k."row" from auth.owned_keys(v_organization_id) as k;
+  return query select 'audit.unsealed', to_jsonb(u) from audit.unsealed as u where u.organization_id = v_organization_id;
+  return query select 'crm.connection', to_jsonb(c) from crm.connection as c where c.organization_id = v_organization_id;
+  return query select 'intake.form', to_jsonb(f) from intake.form as f where f.organization_id = v_organization_id;
+  return query select 'webhook.endpoint', to_jsonb(e) from webhook.endpoint as e where e.organization_id = v_organization_id;
+end $$;
+
+ALTER FUNCTION admin.owned_rows(organization_id uuid) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.owned_rows(organization_id uuid) IS 'The rows of the class ownership (admin.table_class), in an order in which they can be inserted, and first a row "check".
+
+admin.take_over takes them, as an array of {"relation", "row"}. Credentials and secrets are encrypted, and keys are digests. From the
+first call on, the other cell may have taken over, so that admin.abort_move asks whether it has discarded the rows. Bindings of
+analysts are left out: admin.analysts lists them. Raises PT409 wrong_state and unfinished.';
 
 CREATE FUNCTION app.invisible() RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -7465,6 +7928,78 @@ COMMENT ON FUNCTION admin.payloads_about(organization_id uuid, payloads json[], 
 
 email, phone: null: it is not searched for. The function reads no lead.';
 
+CREATE FUNCTION admin.placement(organization_id uuid) RETURNS text
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT COALESCE(( SELECT p.state
+            FROM app.placement p
+           WHERE (p.organization_id = placement.organization_id)), ( SELECT 'here'::text
+            FROM app.organization o
+           WHERE (o.organization_id = placement.organization_id)), 'absent'::text) AS "coalesce";
+END;
+
+ALTER FUNCTION admin.placement(organization_id uuid) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.placement(organization_id uuid) IS 'here: this cell has the organization, and no move has begun. absent: it does not. Otherwise the state of the move:
+
+copying, draining and moving at the source before it has given the organization up, moved afterwards; arriving at the target
+before it has taken the organization over.';
+
+CREATE FUNCTION admin.prepare_arrival(organization_id uuid, source_cell text, years integer[] DEFAULT '{}'::integer[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  v_organization_id uuid := prepare_arrival.organization_id;
+  v_placement record;
+  v_year integer;
+begin
+  insert into app.placement (organization_id, state, cell)
+  values (v_organization_id, 'arriving', prepare_arrival.source_cell)
+  on conflict (organization_id) do nothing;
+  if found then
+    if
+      exists (select from app.organization as o where o.organization_id = v_organization_id)
+      or exists (select from audit.event as e where e.organization_id = v_organization_id)
+    then
+      raise sqlstate 'PT409' using
+        message = 'organization_exists',
+        hint = format('This cell has the organization %s already. It can''t arrive here.', v_organization_id);
+    end if;
+  else
+    select p.state, p.cell into v_placement
+    from app.placement as p
+    where p.organization_id = v_organization_id
+    for update;
+    if v_placement.state <> 'arriving' or v_placement.cell <> prepare_arrival.source_cell then
+      perform admin.wrong_state(v_organization_id, format('A move from the cell %s', prepare_arrival.source_cell));
+    end if;
+  end if;
+
+  v_year := (
+    select min(r.year) from audit.retirement as r where r.year = any (prepare_arrival.years)
+  );
+  if v_year is not null then
+    raise sqlstate 'PT409' using
+      message = 'year_retired',
+      hint = format(
+        'The year %s of the audit log was retired in this cell, and the organization has events of it. Retire it in the other cell '
+        'first: leads audit retire %s',
+        v_year, v_year
+      );
+  end if;
+  perform audit.create_partitions(y.year) from unnest(prepare_arrival.years) as y (year);
+end $$;
+
+ALTER FUNCTION admin.prepare_arrival(organization_id uuid, source_cell text, years integer[]) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.prepare_arrival(organization_id uuid, source_cell text, years integer[]) IS 'Notes that the organization arrives, so that no row that arrives is answered, sealed, pushed, delivered, counted or deleted. Call it
+before the subscription is made.
+
+years: those that admin.begin_move has returned; their partitions are created. A second call changes nothing. Raises PT409
+organization_exists, wrong_state (rows are left over from an earlier move: admin.delete_moved deletes them) and year_retired.';
+
 CREATE FUNCTION admin.queue_leads(batch integer) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7485,6 +8020,7 @@ begin
       and not exists (
         select from app.lead_word as w where w.organization_id = l.organization_id and w.lead_id = l.id
       )
+      and not exists (select from app.fenced_organization as f where f.organization_id = l.organization_id)
     order by l.organization_id, l.id
     on conflict do nothing;
     get diagnostics v_rows = row_count;
@@ -7518,6 +8054,7 @@ begin
   ) as s
   where
     o.erased_at is null
+    and not exists (select from app.fenced_organization as f where f.organization_id = o.organization_id)
     and not exists (
       select from app.stage_progress as p where p.organization_id = o.organization_id and p.position >= s.position
     )
@@ -7805,6 +8342,15 @@ declare
   v_events bigint := 0;
   v_retired text;
 begin
+  -- The archive would lack what another cell has, and a publication would lose the partition. No move begins until the end.
+  execute 'lock table app.placement in share mode';
+  if exists (select from app.placement as p where p.organization_id is not null) then
+    raise sqlstate 'PT409' using
+      message = 'move_has_begun',
+      hint =
+        'Organizations are moved between this cell and another one, or rows are left over from a move. End or abort the moves, delete '
+        'what they left (admin.delete_moved), and run the command again. To list the moves, call admin.moves().';
+  end if;
   if
     (
       select json_agg(json_build_array(a.organization_id, a.events, a.ranges) order by a.organization_id)::jsonb
@@ -7881,7 +8427,7 @@ login can execute it. admin.finish_retirement follows in the same transaction.
 
 archive_name: the name of the archive''s file. archive_digest: its SHA-256. organizations: the result of
 admin.archive_organizations in the archive. Returns the number of events.
-Raises PT409 archive_differs if the database has other positions now, and clock_set_back if an earlier retirement has a later time.';
+Raises PT409 move_has_begun, archive_differs if the database has other positions now, and clock_set_back if an earlier retirement has a later time.';
 
 CREATE FUNCTION admin.retired_parts(year integer) RETURNS TABLE(organization_id uuid, events bigint, ranges json)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -8160,7 +8706,7 @@ begin
     v_organization_id := (
       select u.organization_id
       from audit.unsealed as u
-      where u.organization_id > v_organization_id
+      where u.organization_id > v_organization_id and not exists (select from app.fenced_organization as f where f.organization_id = u.organization_id)
       order by u.organization_id
       limit 1
     );
@@ -8405,12 +8951,15 @@ CREATE FUNCTION webhook.first_deliveries() RETURNS TABLE(organization_id uuid, e
   SELECT f.organization_id,
      f.endpoint_id,
      f.next_attempt_at
-    FROM first f;
+    FROM first f
+   WHERE (NOT (EXISTS ( SELECT
+            FROM app.placement p
+           WHERE ((p.organization_id = f.organization_id) AND (p.state <> 'copying'::text)))));
 END;
 
 ALTER FUNCTION webhook.first_deliveries() OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION webhook.first_deliveries() IS 'For each webhook with pending deliveries, also a disabled one: when the first of them is due, or when its lease ends.';
+COMMENT ON FUNCTION webhook.first_deliveries() IS 'For each webhook with pending deliveries, also a disabled one: when the first of them is due, or when its lease ends. Not of an organization that moves to another cell, from admin.drain on.';
 
 CREATE FUNCTION webhook.seconds_until_due(key_ids text[]) RETURNS double precision
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -8558,6 +9107,9 @@ CREATE FUNCTION admin.service_figures() RETURNS TABLE(name text, label text, val
      ''::text,
      COALESCE(EXTRACT(epoch FROM (clock_timestamp() - min(app.id_time(f.event_id)))), (0)::numeric) AS "coalesce"
     FROM first_events f
+   WHERE (NOT (EXISTS ( SELECT
+            FROM app.fenced_organization n
+           WHERE (n.organization_id = f.organization_id))))
  UNION ALL
   SELECT 'search_unindexed_leads'::text,
      ''::text,
@@ -8756,6 +9308,133 @@ ALTER FUNCTION admin.stages(organization_id uuid) OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.stages(organization_id uuid) IS 'The organization''s pipeline stages in their order. Raises PT404 organization_not_found.';
 
+CREATE FUNCTION admin.table_class() RETURNS TABLE("position" integer, relation text, class text)
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT c."position",
+     c.relation,
+     c.class
+    FROM ( VALUES (10,'app.organization'::text,'data'::text), (20,'app.pipeline_stage'::text,'data'::text), (30,'audit.event'::text,'data'::text), (31,'audit.seal'::text,'data'::text), (32,'audit.unsealed'::text,'ownership'::text), (40,'auth.api_key'::text,'ownership'::text), (41,'auth.key_use'::text,'ownership'::text), (42,'auth.analyst'::text,'ownership'::text), (50,'scoring.model'::text,'data'::text), (60,'app.lead'::text,'data'::text), (61,'scoring.signal'::text,'data'::text), (62,'scoring.score'::text,'data'::text), (63,'app.lead_word'::text,'data'::text), (64,'app.unindexed_lead'::text,'data'::text), (65,'app.idempotency_key'::text,'data'::text), (70,'app.stage_stay'::text,'data'::text), (71,'app.stage_day'::text,'data'::text), (72,'app.stage_progress'::text,'data'::text), (73,'app.uncounted_seal'::text,'derived'::text), (80,'crm.sync'::text,'data'::text), (81,'crm.attempt'::text,'data'::text), (82,'crm.connection'::text,'ownership'::text), (90,'intake.form'::text,'ownership'::text), (91,'intake.submission'::text,'data'::text), (92,'intake.client'::text,'derived'::text), (100,'webhook.endpoint'::text,'ownership'::text), (101,'webhook.delivery'::text,'data'::text), (102,'webhook.recipient'::text,'data'::text), (103,'webhook.unqueued_batch'::text,'derived'::text), (110,'admin.lead_import'::text,'data'::text), (111,'admin.import_row'::text,'derived'::text), (120,'app.placement'::text,'derived'::text)) c("position", relation, class);
+END;
+
+ALTER FUNCTION admin.table_class() OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.table_class() IS 'Each tenant table, with its class. Every tenant table has exactly one.
+
+data: a publication carries the rows while the organization is served. ownership: the rows come last, when this cell does nothing
+more for the organization (admin.owned_rows, admin.take_over); they make a cell answer, seal, push or deliver. derived: the rows are
+not carried; the other cell makes them, or needs none. position: a table''s rows refer only to rows of tables with a lower one.';
+
+CREATE FUNCTION admin.take_over(organization_id uuid, rows jsonb) RETURNS json
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_sort TO 'off'
+    AS $$
+#variable_conflict use_column
+declare
+  v_organization_id uuid := take_over.organization_id;
+  v_state text;
+  v_check jsonb;
+  v_position bigint;
+  v_head text;
+  v_relation record;
+  v_rows jsonb;
+  v_counts jsonb := '{}';
+begin
+  select p.state into v_state
+  from app.placement as p
+  where p.organization_id = v_organization_id
+  for update;
+  -- A mover that was killed calls again.
+  if v_state is null and exists (select from app.organization as o where o.organization_id = v_organization_id) then
+    return json_build_object('is_repeated', true);
+  end if;
+  if v_state is distinct from 'arriving' then
+    perform admin.wrong_state(v_organization_id, 'To take over an organization');
+  end if;
+
+  v_check := (
+    select r -> 'row' from jsonb_array_elements(take_over.rows) as r where r ->> 'relation' = 'check'
+  );
+  select s.position, s.position || ':' || encode(s.hash, 'hex') into v_position, v_head
+  from audit.seal as s
+  where s.organization_id = v_organization_id
+  order by s.position desc
+  limit 1;
+  if
+    v_check is null
+    or not exists (select from app.organization as o where o.organization_id = v_organization_id)
+    or v_check ->> 'seal' is distinct from v_head
+    or v_check ->> 'event_id' is distinct from (
+      select e.id::text
+      from audit.event as e
+      where e.organization_id = v_organization_id
+      order by e.created_at desc, e.id desc
+      limit 1
+    )
+    or exists (
+      select
+      from jsonb_array_elements(take_over.rows) as r
+      where
+        r ->> 'relation' = 'audit.unsealed'
+        and not exists (
+          select
+          from audit.event as e
+          where
+            e.organization_id = v_organization_id
+            and e.id = (r -> 'row' ->> 'event_id')::uuid
+            and e.created_at = app.id_time((r -> 'row' ->> 'event_id')::uuid)
+        )
+    )
+  then
+    raise sqlstate 'PT409' using
+      message = 'not_arrived',
+      hint = 'Rows of the organization have not arrived yet. Wait until the subscription has replayed all of the source, and try again.';
+  end if;
+
+  -- The triggers that record changes leave out what this transaction does.
+  update app.placement as p
+  set changed_in = pg_current_xact_id_if_assigned()
+  where p.organization_id = v_organization_id;
+  for v_relation in
+    select c.relation
+    from admin.table_class() as c
+    where c.class = 'ownership' and c.relation <> 'auth.analyst'
+    order by c.position
+  loop
+    v_rows := (
+      select jsonb_agg(r -> 'row') from jsonb_array_elements(take_over.rows) as r where r ->> 'relation' = v_relation.relation
+    );
+    v_counts := v_counts || jsonb_build_object(
+      v_relation.relation,
+      case
+        when v_rows is null then 0
+        when v_relation.relation like 'auth.%' then auth.take_keys(v_organization_id, v_relation.relation, v_rows)
+        else app.insert_rows(v_relation.relation, v_organization_id, v_rows)
+      end
+    );
+  end loop;
+  insert into app.uncounted_seal (organization_id, position)
+  select v_organization_id, v_position
+  where
+    v_position is not null
+    and not exists (
+      select from app.stage_progress as p where p.organization_id = v_organization_id and p.position >= v_position
+    );
+  -- The trigger of webhook.endpoint has filled the queue of deliveries.
+  delete from app.placement as p where p.organization_id = v_organization_id;
+  call app.notify('leads_crm');
+  return v_counts;
+end $$;
+
+ALTER FUNCTION admin.take_over(organization_id uuid, rows jsonb) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.take_over(organization_id uuid, rows jsonb) IS 'From the commit on, this cell has the organization: it answers, seals, pushes and delivers.
+
+rows: what admin.owned_rows has returned at the source, which must be fenced and finished, and all of whose other rows must have
+arrived: an array of {"relation", "row"}. Returns the number of rows of each table; {"is_repeated": true} if this cell has the
+organization already. From then on the move can only go on: admin.give_up at the source. Raises PT409 wrong_state and not_arrived.';
+
 CREATE FUNCTION admin.test_webhook(webhook_id uuid) RETURNS SETOF api.webhook_delivery
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8842,6 +9521,111 @@ end $$;
 ALTER FUNCTION admin.unbind_analyst(login text) OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.unbind_analyst(login text) IS 'Unbinds a login from its organization. It then sees no row. Only admin.revoke_analyst calls it: no login may execute it.';
+
+CREATE FUNCTION admin.unfinished(organization_id uuid) RETURNS SETOF text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  v_organization_id uuid := unfinished.organization_id;
+  v_placement app.placement;
+  v_running text[];
+begin
+  select p.* into v_placement
+  from app.placement as p
+  where p.organization_id = v_organization_id
+  for update;
+  if v_placement.state is null or v_placement.state not in ('draining', 'moving') then
+    perform admin.wrong_state(v_organization_id, 'A wait for the end of the work');
+  end if;
+
+  if v_placement.state = 'moving' then
+    if v_placement.changed_in = pg_current_xact_id_if_assigned() then
+      raise sqlstate 'PT409' using
+        message = 'fence_not_committed',
+        hint = 'Commit the transaction of admin.fence first: until then, other transactions don''t see the fence.';
+    end if;
+    -- A transaction that has read app.placement before the fence was committed has locked the table before it read, and holds
+    -- the lock until it ends. So it is in this list, or it has ended. A login of ours may also have an open transaction that
+    -- has read nothing yet. Others write without auth.enter; then they have locked a table for writing.
+    v_running := array(
+      select l.virtualtransaction
+      from pg_catalog.pg_locks as l
+      join pg_catalog.pg_stat_activity as a on a.pid = l.pid
+      where
+        a.datname = current_database()
+        and a.pid <> pg_backend_pid()
+        and l.granted
+        and (
+          l.locktype = 'virtualxid' and a.usename in ('leads_api', 'leads_worker', 'leads_operator')
+          or l.locktype = 'relation' and l.relation = 'app.placement'::regclass
+          or l.locktype = 'relation'
+            and l.mode in (
+              'RowExclusiveLock', 'ShareUpdateExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock'
+            )
+            and a.usename is not null
+            and exists (select from admin.table_class() as c where c.relation::regclass = l.relation)
+        )
+        and (v_placement.waits_for is null or l.virtualtransaction = any (v_placement.waits_for))
+      group by l.virtualtransaction
+      order by l.virtualtransaction
+    );
+    update app.placement as p
+    set waits_for = v_running
+    where p.organization_id = v_organization_id and p.waits_for is distinct from v_running;
+    return query
+    select distinct format('a transaction of %s that began before the fence (process %s), until it ends', a.usename, a.pid)
+    from pg_catalog.pg_locks as l
+    join pg_catalog.pg_stat_activity as a on a.pid = l.pid
+    where l.virtualtransaction = any (v_running)
+    order by 1;
+  end if;
+
+  -- A lease that is being settled is locked, and its end may pass meanwhile.
+  return query
+  select format('the push %s, until %s at the latest', s.id, app.utc_text(s.run_at))
+  from crm.sync as s
+  where
+    s.organization_id = v_organization_id
+    and s.status = 'in_progress'
+    and (
+      s.run_at > clock_timestamp()
+      or not exists (
+        select from (
+          select l.id from crm.sync as l
+          where l.organization_id = v_organization_id and l.id = s.id
+          for share skip locked
+        ) as l
+      )
+    )
+  order by s.run_at, s.id;
+  return query
+  select format('the delivery %s, until %s at the latest', d.id, app.utc_text(d.leased_until))
+  from webhook.delivery as d
+  where
+    d.organization_id = v_organization_id
+    and d.leased_until is not null
+    and (
+      d.leased_until > clock_timestamp()
+      or not exists (
+        select from (
+          select l.id from webhook.delivery as l
+          where l.organization_id = v_organization_id and l.id = d.id
+          for share skip locked
+        ) as l
+      )
+    )
+  order by d.leased_until, d.id;
+end $$;
+
+ALTER FUNCTION admin.unfinished(organization_id uuid) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.unfinished(organization_id uuid) IS 'What can still write to the organization: transactions that began before the fence, and pushes and deliveries that a worker has
+leased, each with its end. No row: nothing can.
+
+Before the fence, after admin.drain, it lists only the leases. After the fence it lists everything; the first call after the commit
+notes the transactions that run. Call it until it returns no row. Raises PT409 wrong_state and fence_not_committed.';
 
 CREATE FUNCTION admin.unlisted_erasures(organization_id uuid, erased json) RETURNS TABLE(event_id uuid)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -8964,6 +9748,32 @@ END;
 ALTER FUNCTION admin.webhooks(organization_id uuid) OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.webhooks(organization_id uuid) IS 'The webhooks of an organization, the oldest first, without their secrets. organization_id: null for all organizations.';
+
+CREATE FUNCTION admin.wrong_state(organization_id uuid, step text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  raise sqlstate 'PT409' using
+    message = 'wrong_state',
+    hint = format(
+      '%s isn''t possible: the organization %s is %s. To list the moves, call admin.moves().',
+      wrong_state.step, wrong_state.organization_id,
+      case admin.placement(wrong_state.organization_id)
+        when 'here' then 'in this cell, and no move has begun'
+        when 'absent' then 'not in this cell'
+        else (
+          select format('%s (%s %s)', p.state, case p.state when 'arriving' then 'from' else 'to' end, p.cell)
+          from app.placement as p
+          where p.organization_id = wrong_state.organization_id
+        )
+      end
+    );
+end $$;
+
+ALTER FUNCTION admin.wrong_state(organization_id uuid, step text) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.wrong_state(organization_id uuid, step text) IS 'Raises PT409 wrong_state, with the organization''s state as the hint.';
 
 CREATE FUNCTION api.create_form(body text, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -12701,6 +13511,40 @@ ALTER FUNCTION app.character_note(value text) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.character_note(value text) IS 'A sentence, after a space, with the code point of the first character that is not printable ASCII: it may be invisible. Empty if there is none.';
 
+CREATE FUNCTION app.check_placement(organization_id uuid) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_placement record;
+begin
+  select p.state, p.cell into v_placement
+  from app.placement as p
+  where p.organization_id = check_placement.organization_id;
+  case v_placement.state
+    when 'moving' then
+      raise sqlstate 'PT503' using
+        message = 'moving',
+        hint = 'The organization is being moved to another cell. Nothing was done. Try again in a moment.';
+    when 'moved' then
+      raise sqlstate 'PT409' using
+        message = 'moved',
+        hint = format('The organization was moved to the cell %s. Run the command there.', v_placement.cell);
+    when 'arriving' then
+      raise sqlstate 'PT409' using
+        message = 'arriving',
+        hint = format(
+          'The organization is being moved to this cell, and the cell %s still has it. Run the command there.', v_placement.cell
+        );
+    else
+      return;
+  end case;
+end $$;
+
+ALTER FUNCTION app.check_placement(organization_id uuid) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.check_placement(organization_id uuid) IS 'Raises PT503 moving, PT409 moved or PT409 arriving if the organization is fenced in this cell.';
+
 CREATE FUNCTION app.claim_idempotency_key(organization_id uuid, idempotency_key text, wait integer, request text) RETURNS api.answer
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -13587,6 +14431,38 @@ end $$;
 ALTER FUNCTION app.has_words(name text, company text, email text, words text[]) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.has_words(name text, company text, email text, words text[]) IS 'Whether each of the words (app.search_words) is the beginning of a word of the lead (app.lead_words).';
+
+CREATE FUNCTION app.insert_rows(relation text, organization_id uuid, rows jsonb) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_columns text;
+  v_count bigint;
+begin
+  -- By name, so that a column that was added since is carried, too; one that the rows lack gets its default.
+  v_columns := (
+    select string_agg(quote_ident(a.attname), ', ' order by a.attnum)
+    from pg_catalog.pg_attribute as a
+    where
+      a.attrelid = insert_rows.relation::regclass and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
+      and insert_rows.rows -> 0 ? a.attname
+  );
+  if v_columns is null then
+    return 0;
+  end if;
+  execute format(
+    'insert into %1$s (%2$s) select %2$s from jsonb_populate_recordset(null::%1$s, $1) where organization_id = $2',
+    insert_rows.relation::regclass, v_columns
+  )
+  using insert_rows.rows, insert_rows.organization_id;
+  get diagnostics v_count = row_count;
+  return v_count;
+end $_$;
+
+ALTER FUNCTION app.insert_rows(relation text, organization_id uuid, rows jsonb) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.insert_rows(relation text, organization_id uuid, rows jsonb) IS 'Inserts the rows of this organization, with the rights of the caller, and returns their number. rows: an array of objects, all with the same members.';
 
 CREATE FUNCTION app.is_etag_matched(if_match text, etag text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -15498,6 +16374,53 @@ COMMENT ON FUNCTION audit.create_partitions(year integer) IS 'Creates the partit
 A partition has what PostgreSQL does not copy from the parent: row-level security, statistics 0 on every column, and a
 trigger that refuses UPDATE, DELETE and TRUNCATE by the partition''s name. Raises 55P03 if a lock cannot be had in 2 seconds.';
 
+CREATE FUNCTION audit.delete_rows(organization_id uuid, batch integer) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_sort TO 'off'
+    AS $_$
+declare
+  v_table record;
+  v_count bigint;
+  v_deleted bigint := 0;
+begin
+  if not exists (
+    select
+    from app.placement as p
+    where p.organization_id = delete_rows.organization_id and p.state in ('moved', 'arriving')
+  )
+  then
+    raise sqlstate 'PT409' using message = 'refused', hint = 'Only the rows of an organization that another cell has can be deleted.';
+  end if;
+  for v_table in
+    select c.relation, quote_ident(a.attname) as key
+    from admin.table_class() as c
+    join pg_catalog.pg_index as i on i.indrelid = c.relation::regclass and i.indisprimary
+    -- The second column of the primary key. app.organization and three others have one column only, and one row.
+    join pg_catalog.pg_attribute as a
+      on a.attrelid = i.indrelid and a.attnum = coalesce(nullif(i.indkey[1], 0), i.indkey[0])
+    where c.relation <> 'app.placement'
+    order by c.position desc
+  loop
+    execute format(
+      'delete from %1$s where organization_id = $1 and %2$s = any (array(select %2$s from %1$s where organization_id = $1 limit $2))',
+      v_table.relation::regclass, v_table.key
+    )
+    -- A key can refer to another one, so that all of them go at once.
+    using delete_rows.organization_id, case when v_table.relation <> 'auth.api_key' then delete_rows.batch end;
+    get diagnostics v_count = row_count;
+    v_deleted := v_deleted + v_count;
+    exit when v_deleted >= delete_rows.batch;
+  end loop;
+  return v_deleted;
+end $_$;
+
+ALTER FUNCTION audit.delete_rows(organization_id uuid, batch integer) OWNER TO leads_eraser;
+
+COMMENT ON FUNCTION audit.delete_rows(organization_id uuid, batch integer) IS 'Deletes about batch rows of an organization whose move has ended here, or that arrives, and returns their number. 0: none is left.
+
+It deletes events and seals, too, which nothing else does. Raises PT409 refused for any other organization.';
+
 CREATE FUNCTION audit.detach_partitions(year integer) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -16059,6 +16982,48 @@ ALTER FUNCTION audit.position_before(organization_id uuid, instant timestamp wit
 
 COMMENT ON FUNCTION audit.position_before(organization_id uuid, instant timestamp with time zone) IS 'The position of the last event that was sealed before the time; 0 if there is none. Every event that was written at that time or later has a greater position.';
 
+CREATE FUNCTION audit.publish_rows(organization_id uuid, relations text[]) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_name text := 'leads_move_' || translate(publish_rows.organization_id::text, '-', '');
+begin
+  if exists (select from pg_catalog.pg_publication as p where p.pubname = v_name) then
+    return v_name;
+  end if;
+  -- Two movers: the second one waits here for the unique index of the catalogue, and gets 42710.
+  execute format(
+    'create publication %I for table %s with (publish = ''insert, update, delete'', publish_via_partition_root = true)',
+    v_name,
+    (
+      select string_agg(
+        format('only %s where (organization_id = %L::uuid)', c.oid::regclass, publish_rows.organization_id), ', '
+        order by r.position
+      )
+      from unnest(publish_rows.relations) with ordinality as r (name, position)
+      join pg_catalog.pg_class as c on c.oid = r.name::regclass
+    )
+  );
+  return v_name;
+exception
+  when insufficient_privilege then
+    raise sqlstate 'PT409' using
+      message = 'cell_not_prepared',
+      hint = format(
+        'The role leads_owner can''t create a publication in this database. As its owner or as a superuser, run: '
+        'grant create on database %I to leads_owner',
+        current_database()
+      );
+end $$;
+
+ALTER FUNCTION audit.publish_rows(organization_id uuid, relations text[]) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION audit.publish_rows(organization_id uuid, relations text[]) IS 'Creates the publication leads_move_<the organization''s id without hyphens>, unless it exists, and returns its name.
+
+It has the organization''s rows of these tables, and no other''s. Only the owner of the tables can publish them. Raises PT409
+cell_not_prepared if the owner may not create a publication in the database.';
+
 CREATE FUNCTION audit.record_archive_erasure(organization_id uuid, lead_id uuid, about text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -16129,6 +17094,26 @@ END;
 ALTER FUNCTION audit.seal_mark(organization_id uuid, "position" bigint) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION audit.seal_mark(organization_id uuid, "position" bigint) IS 'The first 8 bytes of the hash of the seal at a position, in hexadecimal digits. 0 is the beginning of the chain. Null: there is no such seal.';
+
+CREATE FUNCTION audit.tg_event__check_departure() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if exists (
+    select
+    from app.placement as p
+    where p.organization_id = old.organization_id and p.state in ('moved', 'arriving')
+  )
+  then
+    return old;
+  end if;
+  raise sqlstate 'PT409' using message = 'refused', hint = 'The audit log is append-only: write a new event instead.';
+end $$;
+
+ALTER FUNCTION audit.tg_event__check_departure() OWNER TO leads_owner;
+
+COMMENT ON FUNCTION audit.tg_event__check_departure() IS 'Trigger: allows a row to be deleted only if its organization was moved to another cell, or arrives from one. Raises PT409 refused.';
 
 CREATE FUNCTION audit.tg_event__check_erasure() RETURNS trigger
     LANGUAGE plpgsql
@@ -16415,6 +17400,21 @@ COMMENT ON FUNCTION audit.tg_sync__record() IS 'Trigger: writes lead.crm_push_re
 The payload has vendor, external_id and attempts; for the last two events also error_code and the vendor''s message.
 crm_sync.updated and crm_sync.deleted record changes that no function of this schema makes.';
 
+CREATE FUNCTION audit.unpublish_rows(organization_id uuid) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET client_min_messages TO 'warning'
+    AS $$
+begin
+  execute format(
+    'drop publication if exists %I', 'leads_move_' || translate(unpublish_rows.organization_id::text, '-', '')
+  );
+end $$;
+
+ALTER FUNCTION audit.unpublish_rows(organization_id uuid) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION audit.unpublish_rows(organization_id uuid) IS 'Drops the publication that audit.publish_rows has created, if it exists.';
+
 CREATE FUNCTION audit.write_event(organization_id uuid, action text, lead_id uuid, about text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -16447,7 +17447,7 @@ begin
   insert into audit.event (
     id, organization_id, action, source, correlation_id, lead_id, payload, salt, payload_digest, created_at
   )
-  values (
+  select
     v_id,
     write_event.organization_id,
     write_event.action,
@@ -16458,7 +17458,27 @@ begin
     v_salt,
     sha256(v_salt || convert_to(v_payload, 'UTF8')),
     app.id_time(v_id)
+  -- Every change writes an event, so that nobody changes what another cell has, or will have. A worker settles what it had
+  -- leased before the fence.
+  where not exists (
+    select
+    from app.fenced_organization as f
+    where f.organization_id = write_event.organization_id and not (f.state = 'moving' and session_user = 'leads_worker')
   );
+  if not found then
+    if exists (
+      select
+      from app.placement as p
+      where
+        p.organization_id = write_event.organization_id
+        and p.state in ('moved', 'arriving')
+        and p.changed_in = pg_current_xact_id_if_assigned()
+    )
+    then
+      return;
+    end if;
+    perform app.check_placement(write_event.organization_id);
+  end if;
   insert into audit.unsealed (organization_id, event_id) values (write_event.organization_id, v_id);
 end $_$;
 
@@ -16468,7 +17488,8 @@ COMMENT ON FUNCTION audit.write_event(organization_id uuid, action text, lead_id
 
 about: members of the payload, as JSON text without the braces. The source comes from the login: api for leads_api with a
 proven key, worker for leads_worker, system for leads_operator and the migrating login, sql for every other login. The payload
-of a request with a trace id has it as its last member, trace_id.
+of a request with a trace id has it as its last member, trace_id. Raises PT503 moving, PT409 moved and arriving: see
+app.check_placement. Rows that come or go with a move are not recorded.
 Only functions that leads_audit owns may execute it.';
 
 CREATE FUNCTION auth.add_form_key(organization_id uuid, name text, digest bytea) RETURNS uuid
@@ -16607,6 +17628,7 @@ CREATE FUNCTION auth.enter(key_digest text, request_id text, scope text, read_on
 declare
   v_scopes text[];
   v_setting text;
+  v_is_fenced boolean;
 begin
   -- One assignment, because each expression is prepared again in each transaction.
   v_setting := concat(
@@ -16618,11 +17640,17 @@ begin
     return;
   end if;
 
-  select k.scopes, set_config('leads.organization_id', k.organization_id::text, true)
-  into v_scopes, v_setting
+  select
+    k.scopes,
+    set_config('leads.organization_id', k.organization_id::text, true),
+    exists (select from app.fenced_organization as f where f.organization_id = k.organization_id)
+  into v_scopes, v_setting, v_is_fenced
   from auth.claimed_key as k;
   if not found then
     raise sqlstate 'PT401' using message = 'unauthorized';
+  end if;
+  if v_is_fenced then
+    raise sqlstate 'PT503' using message = 'moving';
   end if;
   if not enter.scope = any (v_scopes) then
     raise sqlstate 'PT403' using
@@ -16638,7 +17666,8 @@ COMMENT ON FUNCTION auth.enter(key_digest text, request_id text, scope text, rea
 key_digest: SHA-256 of the key, 64 hexadecimal digits; null if there is no key. request_id: the X-Request-Id, up to 64
 characters; if the request has a trace id, a space and the trace id follow. scope: the scope that the route requires; null for a
 public route, which needs no key. read_only: true makes the transaction read-only.
-Raises PT401 unauthorized (no key, or an unknown, expired or revoked one) and PT403 insufficient_scope.';
+Raises PT401 unauthorized (no key, or an unknown, expired or revoked one), PT403 insufficient_scope, and PT503 moving while the
+key''s organization is moved to another cell.';
 
 CREATE FUNCTION auth.key_faults(fields jsonb) RETURNS json
     LANGUAGE sql STABLE
@@ -16764,6 +17793,37 @@ COMMENT ON FUNCTION auth.lock_admin_keys(organization_id uuid) IS 'Locks the val
 A statement that comes after it sees what the requests before have changed. Raises PT401 unauthorized if one of them has
 revoked the key of this request.';
 
+CREATE FUNCTION auth.owned_keys(organization_id uuid) RETURNS TABLE(relation text, "row" jsonb)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT k.relation,
+     k."row"
+    FROM ( SELECT 'auth.api_key'::text AS relation,
+             to_jsonb(a.*) AS "row",
+             1 AS number,
+             a.created_at,
+             a.id
+            FROM auth.api_key a
+           WHERE (a.organization_id = owned_keys.organization_id)
+         UNION ALL
+          SELECT 'auth.key_use'::text,
+             to_jsonb(u.*) AS to_jsonb,
+             2,
+             NULL::timestamp with time zone,
+             u.key_id
+            FROM auth.key_use u
+           WHERE (u.organization_id = owned_keys.organization_id)) k
+   WHERE (EXISTS ( SELECT
+            FROM app.placement p
+           WHERE ((p.organization_id = owned_keys.organization_id) AND (p.state = 'moving'::text))))
+   ORDER BY k.number, k.created_at, k.id;
+END;
+
+ALTER FUNCTION auth.owned_keys(organization_id uuid) OWNER TO leads_auth;
+
+COMMENT ON FUNCTION auth.owned_keys(organization_id uuid) IS 'The rows of auth.api_key and auth.key_use, while the organization is fenced by a move; otherwise none. A digest is no key and no claim.';
+
 CREATE FUNCTION auth.rotation_faults(fields jsonb) RETURNS json
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
@@ -16790,6 +17850,27 @@ END;
 ALTER FUNCTION auth.rotation_faults(fields jsonb) OWNER TO leads_auth;
 
 COMMENT ON FUNCTION auth.rotation_faults(fields jsonb) IS 'The faults as {field, code, detail}; null: there are none.';
+
+CREATE FUNCTION auth.take_keys(organization_id uuid, relation text, rows jsonb) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if not exists (
+    select from app.placement as p where p.organization_id = take_keys.organization_id and p.state = 'arriving'
+  )
+  or take_keys.relation not in ('auth.api_key', 'auth.key_use')
+  then
+    raise sqlstate 'PT409' using message = 'not_arriving';
+  end if;
+  return app.insert_rows(take_keys.relation, take_keys.organization_id, take_keys.rows);
+end $$;
+
+ALTER FUNCTION auth.take_keys(organization_id uuid, relation text, rows jsonb) OWNER TO leads_auth;
+
+COMMENT ON FUNCTION auth.take_keys(organization_id uuid, relation text, rows jsonb) IS 'Stores rows of auth.api_key or auth.key_use, while the organization arrives, and returns their number.
+
+relation: the name of the table. rows: an array of objects, as auth.owned_keys returns them. Raises PT409 not_arriving.';
 
 CREATE FUNCTION crm.account_in_force(organization_id uuid) RETURNS TABLE(vendor text, account text)
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
@@ -16825,6 +17906,11 @@ begin
     and s.id = begin_call.sync_id
     and s.attempts = begin_call.attempt
     and s.status = 'in_progress'
+    -- A move to another cell has waited for the end of the lease, and no longer.
+    and (
+      s.run_at > clock_timestamp()
+      or not exists (select from app.fenced_organization as f where f.organization_id = s.organization_id)
+    )
   for no key update;
   if not found then
     return row('stop', null)::crm.permission;
@@ -16860,10 +17946,11 @@ begin
 
   if
     v_connection.state is distinct from 'active'
+    or exists (select from app.fenced_organization as f where f.organization_id = v_organization_id)
     or v_connection.revision <> v_attempt.connection_revision
     or v_at > v_now + interval '2 seconds'
   then
-    -- Paused, disconnected, connected with another credential, or a long wait: the lease is returned.
+    -- Paused, disconnected, connected with another credential, moved to another cell, or a long wait: the lease is returned.
     update crm.attempt as a
     set outcome = 'not_made'
     where a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number = v_sync.attempts;
@@ -17007,6 +18094,7 @@ begin
     where
       c.state = 'active'
       and c.organization_id <> all (v_seen)
+      and not exists (select from app.placement as p where p.organization_id = c.organization_id and p.state <> 'copying')
       and (c.blocked_until is null or c.blocked_until <= v_started)
       and (o.environment = 'test' or c.credential_key = any (lease_syncs.key_ids))
       and v.calls_at_once > coalesce((lease_syncs.running ->> c.organization_id::text)::integer, 0)
@@ -17384,7 +18472,9 @@ CREATE FUNCTION crm.seconds_until_due(key_ids text[]) RETURNS numeric
            WHERE ((s.organization_id = c.organization_id) AND (s.vendor = c.vendor) AND (s.account = c.account) AND (s.run_at IS NOT NULL))
            ORDER BY s.run_at
           LIMIT 1) d)
-   WHERE ((c.state = 'active'::text) AND ((o.environment = 'test'::text) OR (c.credential_key = ANY (seconds_until_due.key_ids))));
+   WHERE ((c.state = 'active'::text) AND (NOT (EXISTS ( SELECT
+            FROM app.placement p
+           WHERE ((p.organization_id = c.organization_id) AND (p.state <> 'copying'::text))))) AND ((o.environment = 'test'::text) OR (c.credential_key = ANY (seconds_until_due.key_ids))));
 END;
 
 ALTER FUNCTION crm.seconds_until_due(key_ids text[]) OWNER TO leads_jobs;
@@ -17431,6 +18521,11 @@ begin
     and s.id = settle_attempt.sync_id
     and s.attempts = settle_attempt.attempt
     and s.status = 'in_progress'
+    -- A move to another cell has waited for the end of the lease, and no longer.
+    and (
+      s.run_at > clock_timestamp()
+      or not exists (select from app.fenced_organization as f where f.organization_id = s.organization_id)
+    )
   for no key update;
   if not found then
     return null;
@@ -19671,6 +20766,7 @@ begin
       order by d.ended_at
       limit delete_old_deliveries.batch
     ) as e
+    where not exists (select from app.fenced_organization as f where f.organization_id = o.organization_id)
     limit delete_old_deliveries.batch
   )
   delete from webhook.delivery as d
@@ -19710,6 +20806,8 @@ begin
     where not exists (
       select from webhook.endpoint as p where p.organization_id = w.organization_id and p.id = w.endpoint_id
     )
+    -- The webhooks of an organization that arrives come last.
+    and not exists (select from app.fenced_organization as f where f.organization_id = w.organization_id)
     limit delete_old_deliveries.batch - v_deleted
   )
   delete from webhook.delivery as d
@@ -20219,7 +21317,7 @@ begin
     v_organization_id := (
       select b.organization_id
       from webhook.unqueued_batch as b
-      where b.organization_id > v_organization_id
+      where b.organization_id > v_organization_id and not exists (select from app.fenced_organization as f where f.organization_id = b.organization_id)
       order by b.organization_id
       limit 1
     );
@@ -20535,6 +21633,11 @@ begin
     and d.id = settle_delivery.delivery_id
     and d.attempts = settle_delivery.attempt
     and d.leased_until is not null
+    -- A move to another cell has waited for the end of the lease, and no longer.
+    and (
+      d.leased_until > clock_timestamp()
+      or not exists (select from app.fenced_organization as f where f.organization_id = d.organization_id)
+    )
   for no key update;
   if not found then
     return null;
@@ -21632,7 +22735,9 @@ CREATE FUNCTION auth.record_key_uses(key_digests text[], seconds_ago double prec
              max(LEAST((now() - make_interval(secs => LEAST(GREATEST(c.seconds_ago, (0)::double precision), ('1000000'::numeric)::double precision))), k.revoked_at, k.expires_at)) AS max
             FROM (UNNEST(record_key_uses.key_digests, record_key_uses.seconds_ago) c(key_digest, seconds_ago)
               JOIN auth.api_key k ON ((k.digest = sha256(decode("substring"(c.key_digest, '^[0-9a-f]{64}$'::text), 'hex'::text)))))
-           WHERE (c.seconds_ago IS NOT NULL)
+           WHERE ((c.seconds_ago IS NOT NULL) AND (NOT (EXISTS ( SELECT
+                    FROM app.fenced_organization f
+                   WHERE (f.organization_id = k.organization_id)))))
            GROUP BY k.organization_id, k.id
            ORDER BY k.organization_id, k.id ON CONFLICT ON CONSTRAINT key_use_pkey DO UPDATE SET last_used_at = excluded.last_used_at
    WHERE (u.last_used_at < excluded.last_used_at);
@@ -21643,7 +22748,7 @@ ALTER FUNCTION auth.record_key_uses(key_digests text[], seconds_ago double preci
 COMMENT ON FUNCTION auth.record_key_uses(key_digests text[], seconds_ago double precision[]) IS 'Records when keys were last used, unless a later use is recorded.
 
 key_digests: the claims, as for auth.enter, so a caller can record only uses of keys whose claim it has. One that belongs to no
-key is left out. seconds_ago: for each claim, how long ago the use was.';
+key is left out, also one of an organization that moves to another cell. seconds_ago: for each claim, how long ago the use was.';
 
 ALTER TABLE ONLY admin.catalogue_entry
     ADD CONSTRAINT catalogue_entry_pkey PRIMARY KEY (object);
@@ -21689,6 +22794,9 @@ ALTER TABLE ONLY app.lead_word
 
 ALTER TABLE ONLY app.pipeline_stage
     ADD CONSTRAINT pipeline_stage_pkey PRIMARY KEY (organization_id, name);
+
+ALTER TABLE ONLY app.placement
+    ADD CONSTRAINT placement_pkey PRIMARY KEY (organization_id);
 
 ALTER TABLE ONLY app.stage_day
     ADD CONSTRAINT stage_day_pkey PRIMARY KEY (organization_id, time_zone, day, stage);
@@ -21864,6 +22972,8 @@ CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON app.lead FOR EACH STATEME
 
 CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON app.lead_word FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Without its rows, a search finds too few leads.');
 
+CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON app.placement FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Without its rows, two cells would answer for one organization.');
+
 CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON app.stage_day FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('The analysts would see wrong figures of stages.');
 
 CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON app.stage_progress FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('All events would be counted again.');
@@ -21908,15 +23018,19 @@ CREATE TRIGGER _100_refuse_change BEFORE UPDATE ON audit.event FOR EACH STATEMEN
 
 ALTER TABLE audit.event ENABLE ALWAYS TRIGGER _100_refuse_change;
 
-CREATE TRIGGER _100_refuse_change BEFORE DELETE OR UPDATE ON audit.seal FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('The chain is append-only.');
+CREATE TRIGGER _100_refuse_change BEFORE UPDATE ON audit.seal FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('The chain is append-only.');
 
 ALTER TABLE audit.seal ENABLE ALWAYS TRIGGER _100_refuse_change;
 
 CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON audit.unsealed FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('An event that leaves the queue without a seal never gets one.');
 
-CREATE TRIGGER _105_refuse_delete BEFORE DELETE ON audit.event FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('The audit log is append-only: write a new event instead.');
+CREATE TRIGGER _105_refuse_delete BEFORE DELETE ON audit.event FOR EACH STATEMENT WHEN ((CURRENT_USER <> 'leads_eraser'::name)) EXECUTE FUNCTION audit.tg_refuse('The audit log is append-only: write a new event instead.');
 
 ALTER TABLE audit.event ENABLE ALWAYS TRIGGER _105_refuse_delete;
+
+CREATE TRIGGER _105_refuse_delete BEFORE DELETE ON audit.seal FOR EACH STATEMENT WHEN ((CURRENT_USER <> 'leads_eraser'::name)) EXECUTE FUNCTION audit.tg_refuse('The chain is append-only.');
+
+ALTER TABLE audit.seal ENABLE ALWAYS TRIGGER _105_refuse_delete;
 
 CREATE TRIGGER _110_refuse_truncate BEFORE TRUNCATE ON audit.event FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('The audit log is append-only: write a new event instead.');
 
@@ -21929,6 +23043,14 @@ ALTER TABLE audit.seal ENABLE ALWAYS TRIGGER _110_refuse_truncate;
 CREATE TRIGGER _120_check_erasure BEFORE UPDATE ON audit.event FOR EACH ROW EXECUTE FUNCTION audit.tg_event__check_erasure();
 
 ALTER TABLE audit.event ENABLE ALWAYS TRIGGER _120_check_erasure;
+
+CREATE TRIGGER _125_check_departure BEFORE DELETE ON audit.event FOR EACH ROW EXECUTE FUNCTION audit.tg_event__check_departure();
+
+ALTER TABLE audit.event ENABLE ALWAYS TRIGGER _125_check_departure;
+
+CREATE TRIGGER _125_check_departure BEFORE DELETE ON audit.seal FOR EACH ROW EXECUTE FUNCTION audit.tg_event__check_departure();
+
+ALTER TABLE audit.seal ENABLE ALWAYS TRIGGER _125_check_departure;
 
 CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON auth.analyst FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Use "leads bi revoke", which records each change.');
 
@@ -22113,6 +23235,10 @@ CREATE POLICY import_row_jobs_select ON admin.import_row FOR SELECT TO leads_job
 
 ALTER TABLE admin.lead_import ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY lead_import_eraser_delete ON admin.lead_import FOR DELETE TO leads_eraser USING (true);
+
+CREATE POLICY lead_import_eraser_select ON admin.lead_import FOR SELECT TO leads_eraser USING (true);
+
 CREATE POLICY lead_import_jobs_insert ON admin.lead_import FOR INSERT TO leads_jobs WITH CHECK (true);
 
 CREATE POLICY lead_import_jobs_select ON admin.lead_import FOR SELECT TO leads_jobs USING (true);
@@ -22205,6 +23331,8 @@ CREATE POLICY organization_bi_all ON app.organization AS RESTRICTIVE TO leads_bi
 
 CREATE POLICY organization_bi_select ON app.organization FOR SELECT TO leads_bi USING ((organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id)));
 
+CREATE POLICY organization_eraser_delete ON app.organization FOR DELETE TO leads_eraser USING (true);
+
 CREATE POLICY organization_eraser_select ON app.organization FOR SELECT TO leads_eraser USING (true);
 
 CREATE POLICY organization_eraser_update ON app.organization FOR UPDATE TO leads_eraser USING (true) WITH CHECK (true);
@@ -22246,6 +23374,22 @@ CREATE POLICY pipeline_stage_jobs_delete ON app.pipeline_stage FOR DELETE TO lea
 CREATE POLICY pipeline_stage_jobs_insert ON app.pipeline_stage FOR INSERT TO leads_jobs WITH CHECK (true);
 
 CREATE POLICY pipeline_stage_jobs_select ON app.pipeline_stage FOR SELECT TO leads_jobs USING (true);
+
+ALTER TABLE app.placement ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY placement_audit_select ON app.placement FOR SELECT TO leads_audit USING (true);
+
+CREATE POLICY placement_auth_select ON app.placement FOR SELECT TO leads_auth USING (true);
+
+CREATE POLICY placement_eraser_select ON app.placement FOR SELECT TO leads_eraser USING (true);
+
+CREATE POLICY placement_jobs_delete ON app.placement FOR DELETE TO leads_jobs USING (true);
+
+CREATE POLICY placement_jobs_insert ON app.placement FOR INSERT TO leads_jobs WITH CHECK (true);
+
+CREATE POLICY placement_jobs_select ON app.placement FOR SELECT TO leads_jobs USING (true);
+
+CREATE POLICY placement_jobs_update ON app.placement FOR UPDATE TO leads_jobs USING (true) WITH CHECK (true);
 
 ALTER TABLE app.stage_day ENABLE ROW LEVEL SECURITY;
 
@@ -22333,6 +23477,8 @@ CREATE POLICY event_bi_all ON audit.event AS RESTRICTIVE TO leads_bi USING ((( S
 
 CREATE POLICY event_bi_select ON audit.event FOR SELECT TO leads_bi USING ((organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id)));
 
+CREATE POLICY event_eraser_delete ON audit.event FOR DELETE TO leads_eraser USING (true);
+
 CREATE POLICY event_eraser_select ON audit.event FOR SELECT TO leads_eraser USING (true);
 
 CREATE POLICY event_eraser_update ON audit.event FOR UPDATE TO leads_eraser USING (true) WITH CHECK (true);
@@ -22344,6 +23490,10 @@ CREATE POLICY event_exec_select ON audit.event FOR SELECT TO leads_exec USING ((
 CREATE POLICY event_jobs_select ON audit.event FOR SELECT TO leads_jobs USING (true);
 
 ALTER TABLE audit.seal ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY seal_eraser_delete ON audit.seal FOR DELETE TO leads_eraser USING (true);
+
+CREATE POLICY seal_eraser_select ON audit.seal FOR SELECT TO leads_eraser USING (true);
 
 CREATE POLICY seal_exec_select ON audit.seal FOR SELECT TO leads_exec USING ((organization_id = ( SELECT k.organization_id
    FROM auth.claimed_key k
@@ -22357,17 +23507,27 @@ ALTER TABLE audit.unsealed ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY unsealed_audit_insert ON audit.unsealed FOR INSERT TO leads_audit WITH CHECK (true);
 
+CREATE POLICY unsealed_eraser_delete ON audit.unsealed FOR DELETE TO leads_eraser USING (true);
+
+CREATE POLICY unsealed_eraser_select ON audit.unsealed FOR SELECT TO leads_eraser USING (true);
+
 CREATE POLICY unsealed_exec_select ON audit.unsealed FOR SELECT TO leads_exec USING ((organization_id = ( SELECT k.organization_id
    FROM auth.claimed_key k
   WHERE ('read'::text = ANY (k.scopes)))));
 
 CREATE POLICY unsealed_jobs_delete ON audit.unsealed FOR DELETE TO leads_jobs USING (true);
 
+CREATE POLICY unsealed_jobs_insert ON audit.unsealed FOR INSERT TO leads_jobs WITH CHECK (true);
+
 CREATE POLICY unsealed_jobs_select ON audit.unsealed FOR SELECT TO leads_jobs USING (true);
 
 ALTER TABLE auth.analyst ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY analyst_auth_select ON auth.analyst FOR SELECT TO leads_auth USING (true);
+
+CREATE POLICY analyst_eraser_delete ON auth.analyst FOR DELETE TO leads_eraser USING (true);
+
+CREATE POLICY analyst_eraser_select ON auth.analyst FOR SELECT TO leads_eraser USING (true);
 
 CREATE POLICY analyst_jobs_delete ON auth.analyst FOR DELETE TO leads_jobs USING (true);
 
@@ -22380,6 +23540,10 @@ ALTER TABLE auth.api_key ENABLE ROW LEVEL SECURITY;
 CREATE POLICY api_key_auth_insert ON auth.api_key FOR INSERT TO leads_auth WITH CHECK (true);
 
 CREATE POLICY api_key_auth_select ON auth.api_key FOR SELECT TO leads_auth USING (true);
+
+CREATE POLICY api_key_eraser_delete ON auth.api_key FOR DELETE TO leads_eraser USING (true);
+
+CREATE POLICY api_key_eraser_select ON auth.api_key FOR SELECT TO leads_eraser USING (true);
 
 CREATE POLICY api_key_exec_insert ON auth.api_key FOR INSERT TO leads_exec WITH CHECK ((organization_id = ( SELECT k.organization_id
    FROM auth.claimed_key k
@@ -22409,6 +23573,10 @@ CREATE POLICY key_use_auth_select ON auth.key_use FOR SELECT TO leads_auth USING
 
 CREATE POLICY key_use_auth_update ON auth.key_use FOR UPDATE TO leads_auth USING (true) WITH CHECK (true);
 
+CREATE POLICY key_use_eraser_delete ON auth.key_use FOR DELETE TO leads_eraser USING (true);
+
+CREATE POLICY key_use_eraser_select ON auth.key_use FOR SELECT TO leads_eraser USING (true);
+
 CREATE POLICY key_use_exec_select ON auth.key_use FOR SELECT TO leads_exec USING ((organization_id = ( SELECT k.organization_id
    FROM auth.claimed_key k
   WHERE ('admin'::text = ANY (k.scopes)))));
@@ -22432,6 +23600,10 @@ CREATE POLICY attempt_jobs_select ON crm.attempt FOR SELECT TO leads_jobs USING 
 CREATE POLICY attempt_jobs_update ON crm.attempt FOR UPDATE TO leads_jobs USING (true) WITH CHECK (true);
 
 ALTER TABLE crm.connection ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY connection_eraser_delete ON crm.connection FOR DELETE TO leads_eraser USING (true);
+
+CREATE POLICY connection_eraser_select ON crm.connection FOR SELECT TO leads_eraser USING (true);
 
 CREATE POLICY connection_exec_select ON crm.connection FOR SELECT TO leads_exec USING ((organization_id = ( SELECT k.organization_id
    FROM auth.claimed_key k
@@ -22713,6 +23885,10 @@ CREATE POLICY recipient_jobs_update ON webhook.recipient FOR UPDATE TO leads_job
 
 ALTER TABLE webhook.unqueued_batch ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY unqueued_batch_eraser_delete ON webhook.unqueued_batch FOR DELETE TO leads_eraser USING (true);
+
+CREATE POLICY unqueued_batch_eraser_select ON webhook.unqueued_batch FOR SELECT TO leads_eraser USING (true);
+
 CREATE POLICY unqueued_batch_jobs_delete ON webhook.unqueued_batch FOR DELETE TO leads_jobs USING (true);
 
 CREATE POLICY unqueued_batch_jobs_insert ON webhook.unqueued_batch FOR INSERT TO leads_jobs WITH CHECK (true);
@@ -22791,6 +23967,9 @@ REVOKE ALL ON FUNCTION api.is_change_cursor(value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.is_change_cursor(value text) TO leads_exec;
 GRANT ALL ON FUNCTION api.is_change_cursor(value text) TO leads_api;
 
+REVOKE ALL ON FUNCTION admin.abort_move(organization_id uuid, is_discarded boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.abort_move(organization_id uuid, is_discarded boolean) TO leads_operator;
+
 REVOKE ALL ON FUNCTION admin.activate_scoring_model(organization_id uuid, version integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.activate_scoring_model(organization_id uuid, version integer) TO leads_operator;
 
@@ -22824,10 +24003,13 @@ GRANT INSERT(events) ON TABLE audit.retirement TO leads_jobs;
 GRANT UPDATE(dropped_at) ON TABLE audit.retirement TO leads_jobs;
 
 GRANT SELECT,DELETE ON TABLE auth.analyst TO leads_jobs;
+GRANT DELETE ON TABLE auth.analyst TO leads_eraser;
 
 GRANT INSERT(organization_id) ON TABLE auth.analyst TO leads_jobs;
+GRANT SELECT(organization_id) ON TABLE auth.analyst TO leads_eraser;
 
 GRANT INSERT(role_oid) ON TABLE auth.analyst TO leads_jobs;
+GRANT SELECT(role_oid) ON TABLE auth.analyst TO leads_eraser;
 
 GRANT INSERT(role_name) ON TABLE auth.analyst TO leads_jobs;
 
@@ -22852,6 +24034,7 @@ GRANT ALL ON FUNCTION app.utc_text(instant timestamp with time zone) TO leads_in
 GRANT REFERENCES ON TABLE app.organization TO leads_auth;
 GRANT SELECT ON TABLE app.organization TO leads_exec;
 GRANT SELECT ON TABLE app.organization TO leads_jobs;
+GRANT DELETE ON TABLE app.organization TO leads_eraser;
 
 GRANT SELECT(organization_id) ON TABLE app.organization TO leads_intake;
 GRANT INSERT(organization_id),UPDATE(organization_id) ON TABLE app.organization TO leads_jobs;
@@ -22901,6 +24084,7 @@ GRANT ALL ON FUNCTION app.id_time(id uuid) TO leads_eraser;
 
 GRANT SELECT ON TABLE audit.event TO leads_exec;
 GRANT SELECT ON TABLE audit.event TO leads_jobs;
+GRANT DELETE ON TABLE audit.event TO leads_eraser;
 
 GRANT INSERT(id) ON TABLE audit.event TO leads_audit;
 GRANT SELECT(id) ON TABLE audit.event TO leads_bi;
@@ -22944,12 +24128,15 @@ GRANT SELECT(stage_entered) ON TABLE audit.event TO leads_bi;
 
 GRANT SELECT ON TABLE audit.seal TO leads_exec;
 GRANT SELECT ON TABLE audit.seal TO leads_jobs;
+GRANT DELETE ON TABLE audit.seal TO leads_eraser;
 
 GRANT INSERT(organization_id) ON TABLE audit.seal TO leads_jobs;
+GRANT SELECT(organization_id) ON TABLE audit.seal TO leads_eraser;
 
 GRANT INSERT("position") ON TABLE audit.seal TO leads_jobs;
 
 GRANT INSERT(event_id) ON TABLE audit.seal TO leads_jobs;
+GRANT SELECT(event_id) ON TABLE audit.seal TO leads_eraser;
 
 GRANT INSERT(event_hash) ON TABLE audit.seal TO leads_jobs;
 
@@ -22971,7 +24158,12 @@ GRANT ALL ON FUNCTION audit.newest_retirement(organization_id uuid) TO leads_job
 
 GRANT SELECT ON TABLE audit.unsealed TO leads_exec;
 GRANT INSERT ON TABLE audit.unsealed TO leads_audit;
-GRANT SELECT,DELETE ON TABLE audit.unsealed TO leads_jobs;
+GRANT SELECT,INSERT,DELETE ON TABLE audit.unsealed TO leads_jobs;
+GRANT DELETE ON TABLE audit.unsealed TO leads_eraser;
+
+GRANT SELECT(organization_id) ON TABLE audit.unsealed TO leads_eraser;
+
+GRANT SELECT(event_id) ON TABLE audit.unsealed TO leads_eraser;
 
 REVOKE ALL ON FUNCTION audit.retired_ranges(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.retired_ranges(organization_id uuid) TO leads_exec;
@@ -22988,9 +24180,34 @@ GRANT ALL ON FUNCTION admin.backtest_scoring_model(organization_id uuid, documen
 REVOKE ALL ON FUNCTION admin.begin_import(organization_id uuid, file_digest bytea, is_again boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.begin_import(organization_id uuid, file_digest bytea, is_again boolean) TO leads_operator;
 
+REVOKE ALL ON FUNCTION admin.begin_move(organization_id uuid, target_cell text) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.begin_move(organization_id uuid, target_cell text) TO leads_operator;
+
 REVOKE ALL ON FUNCTION admin.bind_analyst(login text, organization_id uuid, expires_at timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION admin.bind_moved_analyst(login text, organization_id uuid, expires_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.bind_moved_analyst(login text, organization_id uuid, expires_at timestamp with time zone) TO leads_operator;
+
 REVOKE ALL ON FUNCTION admin.catalogue() FROM PUBLIC;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.placement TO leads_jobs;
+
+GRANT SELECT(organization_id) ON TABLE app.placement TO leads_auth;
+GRANT SELECT(organization_id) ON TABLE app.placement TO leads_eraser;
+GRANT SELECT(organization_id) ON TABLE app.placement TO leads_audit;
+
+GRANT SELECT(state) ON TABLE app.placement TO leads_auth;
+GRANT SELECT(state) ON TABLE app.placement TO leads_eraser;
+GRANT SELECT(state) ON TABLE app.placement TO leads_audit;
+
+GRANT SELECT(cell) ON TABLE app.placement TO leads_audit;
+
+GRANT SELECT(changed_in) ON TABLE app.placement TO leads_audit;
+
+GRANT SELECT ON TABLE app.fenced_organization TO leads_auth;
+GRANT SELECT ON TABLE app.fenced_organization TO leads_audit;
+GRANT SELECT ON TABLE app.fenced_organization TO leads_jobs;
+GRANT SELECT ON TABLE app.fenced_organization TO leads_eraser;
 
 REVOKE ALL ON FUNCTION admin.chain_heads(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.chain_heads(organization_id uuid) TO leads_operator;
@@ -23000,6 +24217,8 @@ GRANT ALL ON FUNCTION admin.change_crm_connection(organization_id uuid, change t
 
 REVOKE ALL ON FUNCTION admin.check_scoring_model(document jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.check_scoring_model(document jsonb) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.check_settled(organization_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION admin.connect_crm(organization_id uuid, vendor text, account text, settings jsonb, credential bytea, credential_key text, push_stage text, settle_seconds integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.connect_crm(organization_id uuid, vendor text, account text, settings jsonb, credential bytea, credential_key text, push_stage text, settle_seconds integer) TO leads_operator;
@@ -23224,10 +24443,12 @@ GRANT SELECT(lost_at) ON TABLE app.lead TO leads_bi;
 GRANT INSERT(first_contacted_at),UPDATE(first_contacted_at) ON TABLE app.lead TO leads_jobs;
 GRANT SELECT(first_contacted_at) ON TABLE app.lead TO leads_bi;
 
-GRANT SELECT,DELETE ON TABLE crm.connection TO leads_jobs;
+GRANT SELECT,INSERT,DELETE ON TABLE crm.connection TO leads_jobs;
+GRANT DELETE ON TABLE crm.connection TO leads_eraser;
 
 GRANT SELECT(organization_id) ON TABLE crm.connection TO leads_exec;
 GRANT INSERT(organization_id) ON TABLE crm.connection TO leads_jobs;
+GRANT SELECT(organization_id) ON TABLE crm.connection TO leads_eraser;
 
 GRANT SELECT(id) ON TABLE crm.connection TO leads_exec;
 
@@ -23271,6 +24492,8 @@ GRANT ALL ON FUNCTION admin.crm_syncs(organization_id uuid) TO leads_operator;
 REVOKE ALL ON FUNCTION admin.delete_expired_answers(batch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.delete_expired_answers(batch integer) TO leads_worker;
 
+REVOKE ALL ON FUNCTION admin.delete_moved(organization_id uuid, batch integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION admin.delete_old_submissions(batch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.delete_old_submissions(batch integer) TO leads_worker;
 
@@ -23278,6 +24501,12 @@ REVOKE ALL ON FUNCTION admin.delete_webhook(webhook_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.delete_webhook(webhook_id uuid) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.disable_analyst(login text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION admin.discard_arrival(organization_id uuid, batch integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.discard_arrival(organization_id uuid, batch integer) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.drain(organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.drain(organization_id uuid) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.drift() FROM PUBLIC;
 
@@ -23316,6 +24545,9 @@ GRANT ALL ON FUNCTION admin.export_audit_events(organization_id uuid, format api
 REVOKE ALL ON FUNCTION admin.export_leads(organization_id uuid, format api.export_format, cursor api.export_cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, phone text, reference text, start_at timestamp with time zone, end_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.export_leads(organization_id uuid, format api.export_format, cursor api.export_cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, phone text, reference text, start_at timestamp with time zone, end_at timestamp with time zone) TO leads_operator;
 
+REVOKE ALL ON FUNCTION admin.fence(organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.fence(organization_id uuid) TO leads_operator;
+
 REVOKE ALL ON FUNCTION admin.figure_findings() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION admin.fill_lead_items(batch integer) FROM PUBLIC;
@@ -23350,7 +24582,7 @@ REVOKE ALL ON FUNCTION admin.statistics_findings() FROM PUBLIC;
 REVOKE ALL ON FUNCTION admin.trigger_findings() FROM PUBLIC;
 
 GRANT DELETE ON TABLE webhook.endpoint TO leads_exec;
-GRANT SELECT,DELETE ON TABLE webhook.endpoint TO leads_jobs;
+GRANT SELECT,INSERT,DELETE ON TABLE webhook.endpoint TO leads_jobs;
 GRANT DELETE ON TABLE webhook.endpoint TO leads_eraser;
 
 GRANT SELECT(organization_id),INSERT(organization_id) ON TABLE webhook.endpoint TO leads_exec;
@@ -23441,11 +24673,15 @@ GRANT ALL ON FUNCTION admin.form_presets() TO leads_operator;
 REVOKE ALL ON FUNCTION admin.form_submissions(organization_id uuid, form_id uuid, batch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.form_submissions(organization_id uuid, form_id uuid, batch integer) TO leads_operator;
 
+GRANT DELETE ON TABLE auth.api_key TO leads_eraser;
+
 GRANT SELECT(organization_id),INSERT(organization_id) ON TABLE auth.api_key TO leads_exec;
 GRANT SELECT(organization_id),INSERT(organization_id) ON TABLE auth.api_key TO leads_jobs;
+GRANT SELECT(organization_id) ON TABLE auth.api_key TO leads_eraser;
 
 GRANT SELECT(id),INSERT(id) ON TABLE auth.api_key TO leads_exec;
 GRANT SELECT(id),INSERT(id) ON TABLE auth.api_key TO leads_jobs;
+GRANT SELECT(id) ON TABLE auth.api_key TO leads_eraser;
 
 GRANT SELECT(name),INSERT(name) ON TABLE auth.api_key TO leads_exec;
 GRANT SELECT(name),INSERT(name),UPDATE(name) ON TABLE auth.api_key TO leads_jobs;
@@ -23474,7 +24710,7 @@ GRANT ALL ON FUNCTION auth.key_state(organization_id uuid, id uuid) TO leads_job
 
 GRANT SELECT ON TABLE intake.form TO leads_intake;
 GRANT SELECT ON TABLE intake.form TO leads_exec;
-GRANT SELECT ON TABLE intake.form TO leads_jobs;
+GRANT SELECT,INSERT ON TABLE intake.form TO leads_jobs;
 GRANT DELETE ON TABLE intake.form TO leads_eraser;
 
 GRANT UPDATE(organization_id) ON TABLE intake.form TO leads_intake;
@@ -23484,6 +24720,7 @@ GRANT SELECT(organization_id) ON TABLE intake.form TO leads_eraser;
 
 GRANT INSERT(id) ON TABLE intake.form TO leads_exec;
 GRANT INSERT(id) ON TABLE intake.form TO leads_jobs;
+GRANT SELECT(id) ON TABLE intake.form TO leads_eraser;
 
 GRANT INSERT(key_id) ON TABLE intake.form TO leads_exec;
 GRANT INSERT(key_id) ON TABLE intake.form TO leads_jobs;
@@ -23531,6 +24768,9 @@ GRANT ALL ON FUNCTION intake.form_item(organization_id uuid, form_id uuid, token
 REVOKE ALL ON FUNCTION admin.forms(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.forms(organization_id uuid) TO leads_operator;
 
+REVOKE ALL ON FUNCTION admin.give_up(organization_id uuid, target_cell text) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.give_up(organization_id uuid, target_cell text) TO leads_operator;
+
 REVOKE ALL ON FUNCTION admin.good_key(id uuid, OUT organization_id uuid, OUT environment text, OUT name text, OUT scopes text[], OUT expires_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.good_key(id uuid, OUT organization_id uuid, OUT environment text, OUT name text, OUT scopes text[], OUT expires_at timestamp with time zone) TO leads_operator;
 
@@ -23544,6 +24784,11 @@ REVOKE ALL ON FUNCTION admin.keep_catalogue(drifted jsonb) FROM PUBLIC;
 
 GRANT SELECT ON TABLE auth.key_use TO leads_exec;
 GRANT SELECT ON TABLE auth.key_use TO leads_jobs;
+GRANT DELETE ON TABLE auth.key_use TO leads_eraser;
+
+GRANT SELECT(organization_id) ON TABLE auth.key_use TO leads_eraser;
+
+GRANT SELECT(key_id) ON TABLE auth.key_use TO leads_eraser;
 
 REVOKE ALL ON FUNCTION admin.keys(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.keys(organization_id uuid) TO leads_operator;
@@ -23616,6 +24861,9 @@ GRANT ALL ON FUNCTION admin.load_leads(organization_id uuid, leads jsonb) TO lea
 REVOKE ALL ON FUNCTION admin.load_signals(organization_id uuid, signals jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.load_signals(organization_id uuid, signals jsonb) TO leads_operator;
 
+REVOKE ALL ON FUNCTION admin.moves() FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.moves() TO leads_operator;
+
 REVOKE ALL ON FUNCTION admin.organization(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.organization(organization_id uuid) TO leads_operator;
 
@@ -23628,6 +24876,9 @@ GRANT ALL ON FUNCTION admin.new_key(organization_id uuid) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.organizations() FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.organizations() TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.owned_rows(organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.owned_rows(organization_id uuid) TO leads_operator;
 
 REVOKE ALL ON FUNCTION app.invisible() FROM PUBLIC;
 GRANT ALL ON FUNCTION app.invisible() TO leads_exec;
@@ -23658,6 +24909,12 @@ GRANT ALL ON FUNCTION app.phone_keys(value text, organization_id uuid) TO leads_
 
 REVOKE ALL ON FUNCTION admin.payloads_about(organization_id uuid, payloads json[], email text, phone text) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.payloads_about(organization_id uuid, payloads json[], email text, phone text) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.placement(organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.placement(organization_id uuid) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.prepare_arrival(organization_id uuid, source_cell text, years integer[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.prepare_arrival(organization_id uuid, source_cell text, years integer[]) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.queue_leads(batch integer) FROM PUBLIC;
 
@@ -23736,6 +24993,7 @@ GRANT SELECT(organization_id) ON TABLE webhook.delivery TO leads_eraser;
 
 GRANT INSERT(id) ON TABLE webhook.delivery TO leads_exec;
 GRANT INSERT(id) ON TABLE webhook.delivery TO leads_jobs;
+GRANT SELECT(id) ON TABLE webhook.delivery TO leads_eraser;
 
 GRANT INSERT(endpoint_id) ON TABLE webhook.delivery TO leads_exec;
 GRANT INSERT(endpoint_id) ON TABLE webhook.delivery TO leads_jobs;
@@ -23805,6 +25063,13 @@ REVOKE ALL ON FUNCTION admin.signal_analyst(login text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION admin.stages(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.stages(organization_id uuid) TO leads_operator;
 
+REVOKE ALL ON FUNCTION admin.table_class() FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.table_class() TO leads_operator;
+GRANT ALL ON FUNCTION admin.table_class() TO leads_eraser;
+
+REVOKE ALL ON FUNCTION admin.take_over(organization_id uuid, rows jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.take_over(organization_id uuid, rows jsonb) TO leads_operator;
+
 REVOKE ALL ON FUNCTION admin.test_webhook(webhook_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.test_webhook(webhook_id uuid) TO leads_operator;
 
@@ -23814,6 +25079,9 @@ REVOKE ALL ON FUNCTION admin.try_scoring_model(organization_id uuid, lead_id uui
 GRANT ALL ON FUNCTION admin.try_scoring_model(organization_id uuid, lead_id uuid, instant timestamp with time zone, document jsonb) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.unbind_analyst(login text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION admin.unfinished(organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.unfinished(organization_id uuid) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.unlisted_erasures(organization_id uuid, erased json) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.unlisted_erasures(organization_id uuid, erased json) TO leads_operator;
@@ -23830,6 +25098,8 @@ GRANT ALL ON FUNCTION webhook.endpoint_item(organization_id uuid, endpoint_id uu
 
 REVOKE ALL ON FUNCTION admin.webhooks(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.webhooks(organization_id uuid) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.wrong_state(organization_id uuid, step text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION api.create_form(body text, idempotency_key api.idempotency_key, idempotency_wait integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.create_form(body text, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
@@ -23918,6 +25188,7 @@ GRANT SELECT(organization_id) ON TABLE app.pipeline_stage TO leads_bi;
 GRANT SELECT(organization_id) ON TABLE app.pipeline_stage TO leads_eraser;
 
 GRANT SELECT(name) ON TABLE app.pipeline_stage TO leads_bi;
+GRANT SELECT(name) ON TABLE app.pipeline_stage TO leads_eraser;
 
 GRANT SELECT("position") ON TABLE app.pipeline_stage TO leads_bi;
 
@@ -24105,6 +25376,10 @@ GRANT ALL ON FUNCTION app.character_note(value text) TO leads_exec;
 GRANT ALL ON FUNCTION app.character_note(value text) TO leads_intake;
 GRANT ALL ON FUNCTION app.character_note(value text) TO leads_jobs;
 
+REVOKE ALL ON FUNCTION app.check_placement(organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.check_placement(organization_id uuid) TO leads_audit;
+GRANT ALL ON FUNCTION app.check_placement(organization_id uuid) TO leads_jobs;
+
 REVOKE ALL ON FUNCTION app.claim_idempotency_key(organization_id uuid, idempotency_key text, wait integer, request text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.claim_idempotency_key(organization_id uuid, idempotency_key text, wait integer, request text) TO leads_exec;
 
@@ -24197,6 +25472,10 @@ GRANT ALL ON FUNCTION app.found_leads(organization_id uuid, words text[], stages
 REVOKE ALL ON FUNCTION app.has_words(name text, company text, email text, words text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.has_words(name text, company text, email text, words text[]) TO leads_exec;
 
+REVOKE ALL ON FUNCTION app.insert_rows(relation text, organization_id uuid, rows jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.insert_rows(relation text, organization_id uuid, rows jsonb) TO leads_auth;
+GRANT ALL ON FUNCTION app.insert_rows(relation text, organization_id uuid, rows jsonb) TO leads_jobs;
+
 REVOKE ALL ON FUNCTION app.is_etag_matched(if_match text, etag text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.is_etag_matched(if_match text, etag text) TO leads_exec;
 
@@ -24219,6 +25498,7 @@ GRANT SELECT(organization_id) ON TABLE app.idempotency_key TO leads_jobs;
 GRANT SELECT(organization_id) ON TABLE app.idempotency_key TO leads_eraser;
 
 GRANT SELECT(key_digest) ON TABLE app.idempotency_key TO leads_jobs;
+GRANT SELECT(key_digest) ON TABLE app.idempotency_key TO leads_eraser;
 
 GRANT UPDATE(request_digest) ON TABLE app.idempotency_key TO leads_eraser;
 
@@ -24393,6 +25673,9 @@ GRANT ALL ON FUNCTION audit.chain_verdict(organization_id uuid, after bigint, "l
 REVOKE ALL ON FUNCTION audit.create_partitions(year integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.create_partitions(year integer) TO leads_jobs;
 
+REVOKE ALL ON FUNCTION audit.delete_rows(organization_id uuid, batch integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.delete_rows(organization_id uuid, batch integer) TO leads_jobs;
+
 REVOKE ALL ON FUNCTION audit.detach_partitions(year integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.detach_partitions(year integer) TO leads_jobs;
 
@@ -24443,6 +25726,9 @@ GRANT ALL ON FUNCTION audit.lock_partitions(year integer) TO leads_jobs;
 REVOKE ALL ON FUNCTION audit.position_before(organization_id uuid, instant timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.position_before(organization_id uuid, instant timestamp with time zone) TO leads_exec;
 
+REVOKE ALL ON FUNCTION audit.publish_rows(organization_id uuid, relations text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.publish_rows(organization_id uuid, relations text[]) TO leads_jobs;
+
 REVOKE ALL ON FUNCTION audit.record_archive_erasure(organization_id uuid, lead_id uuid, about text) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.record_archive_erasure(organization_id uuid, lead_id uuid, about text) TO leads_jobs;
 
@@ -24454,6 +25740,8 @@ GRANT ALL ON FUNCTION audit.record_retirement(organization_id uuid, about text) 
 
 REVOKE ALL ON FUNCTION audit.seal_mark(organization_id uuid, "position" bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.seal_mark(organization_id uuid, "position" bigint) TO leads_exec;
+
+REVOKE ALL ON FUNCTION audit.tg_event__check_departure() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.tg_event__check_erasure() FROM PUBLIC;
 
@@ -24472,6 +25760,9 @@ GRANT ALL ON FUNCTION audit.tg_signal__record() TO leads_owner;
 
 REVOKE ALL ON FUNCTION audit.tg_sync__record() FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.tg_sync__record() TO leads_owner;
+
+REVOKE ALL ON FUNCTION audit.unpublish_rows(organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.unpublish_rows(organization_id uuid) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION audit.write_event(organization_id uuid, action text, lead_id uuid, about text) FROM PUBLIC;
 
@@ -24513,8 +25804,14 @@ GRANT ALL ON FUNCTION auth.limit_keys(organization_id uuid) TO leads_exec;
 REVOKE ALL ON FUNCTION auth.lock_admin_keys(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION auth.lock_admin_keys(organization_id uuid) TO leads_exec;
 
+REVOKE ALL ON FUNCTION auth.owned_keys(organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION auth.owned_keys(organization_id uuid) TO leads_jobs;
+
 REVOKE ALL ON FUNCTION auth.rotation_faults(fields jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION auth.rotation_faults(fields jsonb) TO leads_exec;
+
+REVOKE ALL ON FUNCTION auth.take_keys(organization_id uuid, relation text, rows jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION auth.take_keys(organization_id uuid, relation text, rows jsonb) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION crm.account_in_force(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION crm.account_in_force(organization_id uuid) TO leads_exec;
@@ -24661,6 +25958,7 @@ GRANT INSERT(organization_id) ON TABLE scoring.model TO leads_jobs;
 GRANT SELECT(organization_id) ON TABLE scoring.model TO leads_eraser;
 
 GRANT INSERT(version) ON TABLE scoring.model TO leads_jobs;
+GRANT SELECT(version) ON TABLE scoring.model TO leads_eraser;
 
 GRANT INSERT(state),UPDATE(state) ON TABLE scoring.model TO leads_jobs;
 
@@ -24788,11 +26086,16 @@ GRANT DELETE ON TABLE admin.import_row TO leads_eraser;
 
 GRANT SELECT(organization_id) ON TABLE admin.import_row TO leads_eraser;
 
+GRANT SELECT(file_digest) ON TABLE admin.import_row TO leads_eraser;
+
 GRANT SELECT ON TABLE admin.lead_import TO leads_jobs;
+GRANT DELETE ON TABLE admin.lead_import TO leads_eraser;
 
 GRANT INSERT(organization_id) ON TABLE admin.lead_import TO leads_jobs;
+GRANT SELECT(organization_id) ON TABLE admin.lead_import TO leads_eraser;
 
 GRANT INSERT(file_digest) ON TABLE admin.lead_import TO leads_jobs;
+GRANT SELECT(file_digest) ON TABLE admin.lead_import TO leads_eraser;
 
 GRANT UPDATE(rows_done) ON TABLE admin.lead_import TO leads_jobs;
 
@@ -24814,6 +26117,8 @@ GRANT SELECT(organization_id) ON TABLE app.lead_word TO leads_eraser;
 
 GRANT SELECT(lead_id) ON TABLE app.lead_word TO leads_eraser;
 
+GRANT SELECT(word) ON TABLE app.lead_word TO leads_eraser;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.stage_day TO leads_jobs;
 GRANT DELETE ON TABLE app.stage_day TO leads_eraser;
 
@@ -24821,6 +26126,7 @@ GRANT SELECT(organization_id) ON TABLE app.stage_day TO leads_bi;
 GRANT SELECT(organization_id) ON TABLE app.stage_day TO leads_eraser;
 
 GRANT SELECT(time_zone) ON TABLE app.stage_day TO leads_bi;
+GRANT SELECT(time_zone) ON TABLE app.stage_day TO leads_eraser;
 
 GRANT SELECT(day) ON TABLE app.stage_day TO leads_bi;
 
@@ -24837,6 +26143,7 @@ GRANT SELECT(organization_id) ON TABLE app.stage_stay TO leads_bi;
 GRANT SELECT(organization_id) ON TABLE app.stage_stay TO leads_eraser;
 
 GRANT SELECT(lead_id) ON TABLE app.stage_stay TO leads_bi;
+GRANT SELECT(lead_id) ON TABLE app.stage_stay TO leads_eraser;
 
 GRANT SELECT(entered_at) ON TABLE app.stage_stay TO leads_bi;
 
@@ -24850,6 +26157,8 @@ GRANT SELECT,INSERT,DELETE ON TABLE app.uncounted_seal TO leads_jobs;
 GRANT DELETE ON TABLE app.uncounted_seal TO leads_eraser;
 
 GRANT SELECT(organization_id) ON TABLE app.uncounted_seal TO leads_eraser;
+
+GRANT SELECT("position") ON TABLE app.uncounted_seal TO leads_eraser;
 
 GRANT SELECT ON TABLE bi.crm_syncs TO leads_bi;
 
@@ -24869,6 +26178,7 @@ GRANT SELECT ON TABLE scoring.score TO leads_jobs;
 GRANT DELETE ON TABLE scoring.score TO leads_eraser;
 
 GRANT SELECT(id) ON TABLE scoring.score TO leads_bi;
+GRANT SELECT(id) ON TABLE scoring.score TO leads_eraser;
 
 GRANT INSERT(organization_id) ON TABLE scoring.score TO leads_exec;
 GRANT INSERT(organization_id) ON TABLE scoring.score TO leads_intake;
@@ -24932,6 +26242,7 @@ GRANT INSERT(id) ON TABLE scoring.signal TO leads_exec;
 GRANT INSERT(id) ON TABLE scoring.signal TO leads_intake;
 GRANT INSERT(id) ON TABLE scoring.signal TO leads_jobs;
 GRANT SELECT(id) ON TABLE scoring.signal TO leads_bi;
+GRANT SELECT(id) ON TABLE scoring.signal TO leads_eraser;
 
 GRANT INSERT(organization_id) ON TABLE scoring.signal TO leads_exec;
 GRANT INSERT(organization_id) ON TABLE scoring.signal TO leads_intake;
@@ -24986,6 +26297,7 @@ GRANT SELECT(organization_id) ON TABLE intake.client TO leads_jobs;
 GRANT SELECT(organization_id) ON TABLE intake.client TO leads_eraser;
 
 GRANT SELECT(form_id) ON TABLE intake.client TO leads_jobs;
+GRANT SELECT(form_id) ON TABLE intake.client TO leads_eraser;
 
 GRANT SELECT(address) ON TABLE intake.client TO leads_jobs;
 
@@ -25001,6 +26313,7 @@ GRANT SELECT(organization_id) ON TABLE intake.submission TO leads_eraser;
 
 GRANT SELECT(id),INSERT(id) ON TABLE intake.submission TO leads_intake;
 GRANT SELECT(id) ON TABLE intake.submission TO leads_exec;
+GRANT SELECT(id) ON TABLE intake.submission TO leads_eraser;
 
 GRANT SELECT(form_id),INSERT(form_id) ON TABLE intake.submission TO leads_intake;
 GRANT SELECT(form_id) ON TABLE intake.submission TO leads_exec;
@@ -25030,8 +26343,12 @@ GRANT UPDATE(faults) ON TABLE intake.submission TO leads_jobs;
 GRANT SELECT(created_at) ON TABLE intake.submission TO leads_exec;
 
 GRANT SELECT,DELETE ON TABLE webhook.unqueued_batch TO leads_jobs;
+GRANT DELETE ON TABLE webhook.unqueued_batch TO leads_eraser;
 
 GRANT INSERT(organization_id) ON TABLE webhook.unqueued_batch TO leads_jobs;
+GRANT SELECT(organization_id) ON TABLE webhook.unqueued_batch TO leads_eraser;
+
+GRANT SELECT(id) ON TABLE webhook.unqueued_batch TO leads_eraser;
 
 REVOKE ALL ON FUNCTION admin.crm_connections(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.crm_connections(organization_id uuid) TO leads_operator;
@@ -25100,6 +26417,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"raised_by":"lead_order_is_known","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be created_at or updated_at.","field":"order","field_code":"unknown_order"}
 -- {"raised_by":"lead_times_have_a_year_of_4_digits","status":422,"code":"validation_failed","title":"Validation failed","detail":"The year must be from 1 to 9999.","field":"created_at","field_code":"out_of_range"}
 -- {"raised_by":"method_not_allowed","status":405,"code":"method_not_allowed","title":"Method not allowed","detail":"Use one of the methods in the Allow header.","field":null,"field_code":null}
+-- {"raised_by":"moving","status":503,"code":"moving","title":"Moving","detail":"The organization is being moved to another server. Nothing was done. Try again after the seconds in Retry-After.","field":null,"field_code":null}
 -- {"raised_by":"no_sealing_key","status":503,"code":"no_sealing_key","title":"No worker has started","detail":"A new secret can be stored only after a worker has announced its key. Nothing was done. An operator starts one with: leads worker","field":null,"field_code":null}
 -- {"raised_by":"not_found","status":404,"code":"not_found","title":"Not found","detail":"There is nothing at this address. Check the path and the id.","field":null,"field_code":null}
 -- {"raised_by":"outcome_unknown","status":503,"code":"outcome_unknown","title":"Unavailable","detail":"The connection to the database was lost, and the outcome is unknown. Check whether the change was made, or repeat the request if it has an Idempotency-Key.","field":null,"field_code":null}

@@ -71,6 +71,17 @@ begin
     execute format('grant execute on function %s to pg_read_all_stats', v_function);
   end loop;
 
+  -- A publication is created for the move of an organization between cells. A migration grants it, too.
+  if exists (
+    select
+    from pg_catalog.pg_roles as r
+    where
+      r.rolname = 'leads_owner'
+      and not has_database_privilege(r.oid, (select d.oid from pg_catalog.pg_database as d where d.datname = current_database()), 'create')
+  ) then
+    execute format('grant create on database %I to leads_owner', current_database());
+  end if;
+
   -- The migrating login, which owns the database, limits the temporary files and the log lines of
   -- analysts' sessions.
   foreach v_parameter in array array['temp_file_limit', 'log_min_messages']

@@ -2263,3 +2263,56 @@ comment on column api.webhook_delivery.created_at is 'When the delivery was queu
 comment on column api.webhook_delivery.ended_at is 'When it ended; null: it is pending.';
 
 reset role;
+
+-- migration: placement
+-- Creates the table of the organizations that are moved between cells, and lets leads_owner create a publication.
+--
+-- Locks: none that matter; the table is new.
+-- Duration: 0 s per million rows: no row is read.
+-- Phase: expand
+-- If it breaks off: nothing is left behind; run leads migrate again.
+
+do $$ begin execute format('grant create on database %I to leads_owner', current_database()); end $$;
+
+set local role leads_owner;
+
+-- Without a foreign key: an organization that arrives has its row here before any other.
+create table app.placement (
+  organization_id uuid not null,
+  state text not null,
+  cell text not null,
+  since timestamptz(3) not null default date_trunc('milliseconds', clock_timestamp()),
+  changed_in xid8,
+  waits_for text[],
+  handed_over_at timestamptz(3),
+  constraint placement_pkey primary key (organization_id),
+  constraint placement_state_is_known check (state in ('copying', 'draining', 'moving', 'moved', 'arriving')),
+  constraint placement_cell_is_name check (cell ~ '^[a-z][a-z0-9_]{0,30}$')
+);
+
+comment on table app.placement is
+  'The organizations that move from one cell to another. An organization without a row here belongs to this cell.';
+comment on column app.placement.state is
+  'copying: its rows are copied to the other cell, and this cell still does everything. draining: as copying, but no push and no '
+  'delivery begins. moving: fenced; this cell does nothing more for it. moved: the other cell has it; the rows here are left over. '
+  'arriving: its rows come from the other cell, which still has it.';
+comment on column app.placement.cell is 'The other cell.';
+comment on column app.placement.since is 'When the state began.';
+comment on column app.placement.changed_in is
+  'The transaction in which rows come or go with the move. What it changes is no change of the organization, and is not recorded.';
+comment on column app.placement.waits_for is
+  'moving: the transactions that may have begun before the fence and that had not ended at the last look. Null: nobody looked yet.';
+comment on column app.placement.handed_over_at is
+  'moving: when admin.owned_rows first returned rows. From then on, the other cell may have taken over.';
+
+alter table app.placement
+  alter column organization_id set statistics 0,
+  alter column state set statistics 0,
+  alter column cell set statistics 0,
+  alter column since set statistics 0,
+  alter column changed_in set statistics 0,
+  alter column waits_for set statistics 0,
+  alter column handed_over_at set statistics 0;
+alter table app.placement enable row level security, force row level security;
+
+reset role;

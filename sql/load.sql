@@ -16,6 +16,11 @@ reset role;
 
 -- section auth: The functions that prove who makes a request.
 \ir auth/roles.sql
+\ir app/placement.policies.sql
+\ir app/placement.grants.sql
+\ir app/fenced_organization.sql
+\ir app/check_placement.sql
+\ir app/insert_rows.sql
 \ir auth/claimed_key.sql
 \ir auth/enter.sql
 \ir auth/entered_organization_id.sql
@@ -26,6 +31,8 @@ reset role;
 \ir auth/key_state.sql
 \ir auth/add_form_key.sql
 \ir auth/record_key_uses.sql
+\ir auth/owned_keys.sql
+\ir auth/take_keys.sql
 \ir auth/analyst_organization_id.sql
 \ir api/schema_version.sql
 \ir app/notify.sql
@@ -47,6 +54,7 @@ reset role;
 \ir audit/event_etag.sql
 \ir audit/erased_payload.sql
 \ir audit/tg_event__check_erasure.sql
+\ir audit/tg_event__check_departure.sql
 \ir audit/record_erasure.sql
 \ir audit/record_read.sql
 \ir audit/record_archive_erasure.sql
@@ -79,6 +87,8 @@ reset role;
 \ir audit/lock_partitions.sql
 \ir audit/detach_partitions.sql
 \ir audit/drop_partitions.sql
+\ir audit/publish_rows.sql
+\ir audit/unpublish_rows.sql
 
 -- section leads: Keys, organizations and leads: policies, triggers, grants, checks of bodies.
 \ir auth/api_key.policies.sql
@@ -90,6 +100,7 @@ reset role;
 \ir auth/analyst.policies.sql
 \ir auth/analyst.triggers.sql
 \ir auth/analyst.grants.sql
+\ir app/placement.triggers.sql
 
 \ir app/tg_organization__add_pipeline_stages.sql
 \ir app/tg_pipeline_stage__keep_new.sql
@@ -440,6 +451,11 @@ reset role;
 -- section admin: The functions behind the command line.
 \ir admin/known_organization.sql
 \ir admin/organization.sql
+\ir admin/table_class.sql
+\ir audit/delete_rows.sql
+\ir admin/placement.sql
+\ir admin/wrong_state.sql
+\ir admin/check_settled.sql
 \ir admin/create_organization.sql
 \ir admin/organizations.sql
 \ir admin/set_organization.sql
@@ -539,6 +555,19 @@ reset role;
 \ir admin/queue_seals.sql
 \ir admin/queue_leads.sql
 \ir admin/create_audit_partitions.sql
+\ir admin/begin_move.sql
+\ir admin/drain.sql
+\ir admin/fence.sql
+\ir admin/unfinished.sql
+\ir admin/owned_rows.sql
+\ir admin/prepare_arrival.sql
+\ir admin/take_over.sql
+\ir admin/give_up.sql
+\ir admin/abort_move.sql
+\ir admin/discard_arrival.sql
+\ir admin/delete_moved.sql
+\ir admin/bind_moved_analyst.sql
+\ir admin/moves.sql
 \ir audit/event.partitions.sql
 \ir admin/verify_chain.sql
 \ir admin/chain_heads.sql

@@ -12,7 +12,9 @@ where
       -- Reviewed: only the owner of the audit log can add a partition to it, or take one out.
       p.oid::regprocedure::text not in (
         'audit.create_partitions(integer)', 'audit.lock_partitions(integer)', 'audit.detach_partitions(integer)',
-        'audit.drop_partitions(integer)'
+        'audit.drop_partitions(integer)',
+        -- Only the owner of a table can publish it.
+        'audit.publish_rows(uuid,text[])', 'audit.unpublish_rows(uuid)'
       )
       and not exists (
         select from auth.roles() as r where r.name::regrole = p.proowner and n.nspname = any (r.definer_schemas)

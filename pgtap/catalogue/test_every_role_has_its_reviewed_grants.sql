@@ -143,6 +143,20 @@ from (values
     execute on admin.sealing_key
     execute on admin.set_webhook
     execute on admin.webhooks
+    execute on admin.abort_move
+    execute on admin.begin_move
+    execute on admin.bind_moved_analyst
+    execute on admin.discard_arrival
+    execute on admin.drain
+    execute on admin.fence
+    execute on admin.give_up
+    execute on admin.moves
+    execute on admin.owned_rows
+    execute on admin.placement
+    execute on admin.prepare_arrival
+    execute on admin.table_class
+    execute on admin.take_over
+    execute on admin.unfinished
   '),
   ('leads_worker', '
     usage on schema admin
@@ -412,6 +426,9 @@ from (values
     execute on app.trim_text
     execute on audit.tg_record
     execute on audit.tg_refuse
+    execute on app.insert_rows
+    select (organization_id, state) on app.placement
+    select on app.fenced_organization
   '),
   ('leads_intake', '
     usage on schema api
@@ -540,7 +557,6 @@ from (values
     update (archive_name, archive_digest, dropped_at) on audit.retirement
     select on audit.seal
     insert (organization_id, position, event_id, event_hash, hash, created_at, sealed_at) on audit.seal
-    delete, select on audit.unsealed
     delete, select on auth.analyst
     insert (organization_id, role_oid, role_name, expires_at) on auth.analyst
     insert (organization_id, id, name, scopes, digest, expires_at, rotated_from) on auth.api_key
@@ -550,7 +566,6 @@ from (values
     insert (organization_id, sync_id, number, connection_revision, outcome, message, created_at) on crm.attempt
     select on crm.attempt
     update (email, display_name, sent_at, outcome, http_status, message) on crm.attempt
-    delete, select on crm.connection
     insert (
       organization_id, vendor, account, push_stage, settings, settle_seconds, credential, credential_key,
       created_at
@@ -572,7 +587,6 @@ from (values
     delete, select on webhook.sealing_key
     insert (key_id, public_key, is_current) on webhook.sealing_key
     update (public_key, is_current) on webhook.sealing_key
-    delete, select on webhook.endpoint
     insert (organization_id, id, name, url, actions, include, position, secret, secret_key) on webhook.endpoint
     update (
       name, url, actions, include, state, disabled_reason, disabled_at, failing_since, failures, paused_until, recovered_at,
@@ -594,7 +608,6 @@ from (values
     select (organization_id, form_id, address, free_at) on intake.client
     insert (organization_id, id, key_id, name, preset, source, mapping, constants, origins, honeypot,
       redirect_url, on_duplicate, duplicate_hours, requests_per_minute, credential) on intake.form
-    select on intake.form
     update (name, preset, source, mapping, constants, origins, honeypot, redirect_url, on_duplicate,
       duplicate_hours, requests_per_minute) on intake.form
     select on intake.preset
@@ -742,6 +755,19 @@ from (values
     execute on webhook.rotate_secret
     execute on webhook.send_test
     execute on webhook.url_fault
+    delete, insert, select on audit.unsealed
+    delete, insert, select on crm.connection
+    delete, insert, select on webhook.endpoint
+    delete, insert, select, update on app.placement
+    execute on app.check_placement
+    execute on app.insert_rows
+    execute on audit.delete_rows
+    execute on audit.publish_rows
+    execute on audit.unpublish_rows
+    execute on auth.owned_keys
+    execute on auth.take_keys
+    insert, select on intake.form
+    select on app.fenced_organization
   '),
   ('leads_audit', '
     usage on schema app
@@ -758,6 +784,9 @@ from (values
     execute on app.utc_text
     execute on audit.details_change
     execute on auth.key_id
+    execute on app.check_placement
+    select (organization_id, state, cell, changed_in) on app.placement
+    select on app.fenced_organization
   '),
   ('leads_eraser', '
     usage on schema app
@@ -769,17 +798,12 @@ from (values
     usage on schema webhook
     delete on app.lead_word
     delete on app.unindexed_lead
-    select (organization_id, lead_id) on app.lead_word
     select (organization_id, lead_id) on app.unindexed_lead
     delete on app.stage_stay
     delete on app.stage_day
     delete on app.stage_progress
     delete on app.uncounted_seal
-    select (organization_id) on app.stage_stay
-    select (organization_id) on app.stage_day
     select (organization_id) on app.stage_progress
-    select (organization_id) on app.uncounted_seal
-    select (organization_id, headers, body) on app.idempotency_key
     update (request_digest, status, headers, body) on app.idempotency_key
     delete on app.idempotency_key
     update (organization_id) on app.lead
@@ -787,7 +811,6 @@ from (values
     select (id, organization_id, email, pipeline_stage, phone_key) on app.lead
     update (name, erased_at) on app.organization
     select (organization_id, erased_at, country_code) on app.organization
-    select (organization_id) on app.pipeline_stage
     delete on app.pipeline_stage
     select (id, organization_id, action, lead_id, payload, salt, payload_digest, created_at) on audit.event
     update (payload, salt) on audit.event
@@ -798,19 +821,12 @@ from (values
     select (organization_id, id) on webhook.endpoint
     update (organization_id) on webhook.endpoint
     delete on webhook.delivery
-    select (organization_id, lead_id) on webhook.delivery
     delete, select on webhook.recipient
     delete on intake.client
-    select (organization_id) on intake.client
     delete on intake.form
-    select (organization_id) on intake.form
     delete on intake.submission
-    select (organization_id, lead_id, content) on intake.submission
-    select (organization_id) on scoring.model
     delete on scoring.model
-    select (organization_id, lead_id) on scoring.score
     delete on scoring.score
-    select (organization_id, lead_id) on scoring.signal
     delete on scoring.signal
     execute on app.ascii_email
     execute on app.clean_text
@@ -828,7 +844,41 @@ from (values
     execute on audit.record_erasure
     usage on schema admin
     delete on admin.import_row
-    select (organization_id) on admin.import_row
+    delete on admin.lead_import
+    delete on app.organization
+    delete on audit.event
+    delete on audit.seal
+    delete on audit.unsealed
+    delete on auth.analyst
+    delete on auth.api_key
+    delete on auth.key_use
+    delete on crm.connection
+    delete on webhook.unqueued_batch
+    execute on admin.table_class
+    select (id, organization_id, lead_id) on scoring.score
+    select (id, organization_id, lead_id) on scoring.signal
+    select (organization_id) on crm.connection
+    select (organization_id, event_id) on audit.seal
+    select (organization_id, event_id) on audit.unsealed
+    select (organization_id, file_digest) on admin.import_row
+    select (organization_id, file_digest) on admin.lead_import
+    select (organization_id, form_id) on intake.client
+    select (organization_id, id) on auth.api_key
+    select (organization_id, id) on intake.form
+    select (organization_id, id) on webhook.unqueued_batch
+    select (organization_id, id, lead_id) on webhook.delivery
+    select (organization_id, id, lead_id, content) on intake.submission
+    select (organization_id, key_digest, headers, body) on app.idempotency_key
+    select (organization_id, key_id) on auth.key_use
+    select (organization_id, lead_id) on app.stage_stay
+    select (organization_id, lead_id, word) on app.lead_word
+    select (organization_id, name) on app.pipeline_stage
+    select (organization_id, position) on app.uncounted_seal
+    select (organization_id, role_oid) on auth.analyst
+    select (organization_id, state) on app.placement
+    select (organization_id, time_zone) on app.stage_day
+    select (organization_id, version) on scoring.model
+    select on app.fenced_organization
   '),
   ('leads_bi', '
     usage on schema bi

@@ -1,5 +1,5 @@
 begin;
-select plan(7);
+select plan(9);
 
 create view test.gap_in_the_guard as
 select e.name as finding
@@ -13,11 +13,25 @@ where not exists (
     and t.tgtype::integer & e.bit = e.bit
     -- BEFORE and FOR EACH STATEMENT: a role that sees no row is refused, too.
     and t.tgtype::integer & 3 = 2
-    -- Reviewed: a trigger for each row checks the update of an erasure.
+    -- Reviewed: a trigger for each row checks the update of an erasure, and the deletion of what another cell has.
     and substring(pg_get_triggerdef(t.oid), ' WHEN \((.*)\) EXECUTE FUNCTION ')
-      is not distinct from case e.name when 'update' then '(CURRENT_USER <> ''leads_eraser''::name)' end
+      is not distinct from case when e.name <> 'truncate' then '(CURRENT_USER <> ''leads_eraser''::name)' end
     and t.tgattr::text = ''
     -- With any session_replication_role.
+    and t.tgenabled = 'A'
+)
+union all
+-- FOR EACH ROW, BEFORE DELETE.
+select 'departure from ' || g.name
+from (values ('audit.event'), ('audit.seal')) as g (name)
+where not exists (
+  select
+  from pg_trigger as t
+  where
+    t.tgrelid = g.name::regclass
+    and t.tgfoid = 'audit.tg_event__check_departure'::regproc
+    and t.tgtype::integer = 1 | 2 | 8
+    and t.tgqual is null
     and t.tgenabled = 'A'
 )
 union all
@@ -67,6 +81,12 @@ select is_reported(
   'update'
 );
 select is_reported('test.gap_in_the_guard', 'drop trigger _120_check_erasure on audit.event', 'erasure');
+select is_reported(
+  'test.gap_in_the_guard', 'drop trigger _125_check_departure on audit.event', 'departure from audit.event'
+);
+select is_reported(
+  'test.gap_in_the_guard', 'alter table audit.seal enable trigger _125_check_departure', 'departure from audit.seal'
+);
 
 select * from finish();
 rollback;

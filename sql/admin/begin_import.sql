@@ -9,6 +9,7 @@ as $$
 declare
   v_organization_id uuid := (admin.organization(begin_import.organization_id)).organization_id;
 begin
+  perform admin.check_settled(v_organization_id);
   insert into admin.lead_import (organization_id, file_digest)
   values (v_organization_id, begin_import.file_digest)
   on conflict (organization_id, file_digest) do nothing;
@@ -27,6 +28,6 @@ comment on function admin.begin_import(uuid, bytea, boolean) is
 $$How far the import of a file has come: the rows from its beginning that are done, and what happened to them.
 
 file_digest: SHA-256 of the file. is_again: whether to begin again with the first row, if the import has come to its end. Raises PT404 organization_not_found and PT409
-organization_erased.$$;
+organization_erased and move_has_begun.$$;
 
 grant execute on function admin.begin_import(uuid, bytea, boolean) to leads_operator;

@@ -19,7 +19,12 @@ begin atomic
     order by s.position desc
     limit 1
   ) as h on true
-  where o.organization_id = chain_heads.organization_id or chain_heads.organization_id is null
+  where
+    (o.organization_id = chain_heads.organization_id or chain_heads.organization_id is null)
+    -- Another cell has the chain.
+    and not exists (
+      select from app.fenced_organization as f where f.organization_id = o.organization_id and f.state in ('moved', 'arriving')
+    )
   order by o.organization_id;
 end;
 

@@ -9,7 +9,9 @@ declare
 begin
   delete from intake.client as c
   using app.organization as o
-  where c.organization_id = o.organization_id and c.free_at < now();
+  where
+    c.organization_id = o.organization_id and c.free_at < now()
+    and not exists (select from app.fenced_organization as f where f.organization_id = o.organization_id);
   with old as (
     select e.organization_id, e.id
     from app.organization as o
@@ -20,6 +22,7 @@ begin
       order by s.created_at
       limit delete_old_submissions.batch
     ) as e
+    where not exists (select from app.fenced_organization as f where f.organization_id = o.organization_id)
     limit delete_old_submissions.batch
   )
   delete from intake.submission as s

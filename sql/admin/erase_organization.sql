@@ -19,6 +19,7 @@ declare
   v_leads integer := 0;
   v_events bigint := 0;
 begin
+  perform admin.check_settled(v_organization_id);
   -- The first batch ends all access: afterwards no request, analyst or push reaches the data.
   update auth.api_key as k
   set name = null, revoked_at = coalesce(k.revoked_at, date_trunc('milliseconds', clock_timestamp()))
@@ -83,6 +84,7 @@ after: the lead after which the batch starts; null for the first batch. Every ba
 deletes the connection, the webhooks and the kept responses. last_lead_id: the value of after for the next batch; null if everything is
 erased. leads, events: the numbers that this batch erased. wait_seconds: if above 0, a push has a lease for this time; call
 the function again afterwards. is_done: whether everything is erased. To continue an interrupted erasure, start again with the
-first batch. Raises PT404 organization_not_found.$$;
+first batch. Raises PT404 organization_not_found, and PT409
+move_has_begun and others (admin.check_settled) if the organization moves to another cell.$$;
 
 grant execute on function admin.erase_organization(uuid, uuid, integer) to leads_operator;

@@ -37,7 +37,9 @@ begin
     order by s.position
     limit 1
   ) as f
-  where o.erased_at is null and n.position > coalesce(p.position, 0) and f.sealed_at < now() - interval '5 minutes';
+  where
+    o.erased_at is null and n.position > coalesce(p.position, 0) and f.sealed_at < now() - interval '5 minutes'
+    and not exists (select from app.fenced_organization as e where e.organization_id = o.organization_id);
 end $$;
 
 comment on function admin.figure_findings() is

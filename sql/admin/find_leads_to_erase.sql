@@ -15,6 +15,7 @@ declare
   v_country_code text := app.country_code(find_leads_to_erase.organization_id);
   v_phones text[] := app.phone_keys(find_leads_to_erase.phone, find_leads_to_erase.organization_id);
 begin
+  perform app.check_placement(find_leads_to_erase.organization_id);
   if app.is_phone(app.clean_text(find_leads_to_erase.phone)) is false then
     raise sqlstate 'PT422' using message = 'invalid_phone', hint = 'A phone number has 3 to 20 digits.';
   end if;
@@ -60,7 +61,9 @@ begin
           ] && v_phones
         )
     ) as f
-    where o.organization_id = find_leads_to_erase.organization_id or find_leads_to_erase.organization_id is null
+    where
+      (o.organization_id = find_leads_to_erase.organization_id or find_leads_to_erase.organization_id is null)
+      and not exists (select from app.fenced_organization as e where e.organization_id = o.organization_id)
   loop
     perform audit.record_read(v_lead.organization_id, 'admin.leads_to_erase', array[v_lead.id]);
     lead_organization_id := v_lead.organization_id;

@@ -52,12 +52,12 @@ begin atomic
   where
     f.is_ours
     and (not f.is_owner_ours or (f.is_definer and d.schema is not null and not f.may_be_definer))
-    -- Only the owner of the audit log can add a partition to it, or take one out.
+    -- Only the owner of the audit log can add a partition to it, or take one out, and only that of a table can publish it.
     and (
       f.owner <> 'leads_owner'
       or f.name::text not in (
         'audit.create_partitions(integer)', 'audit.lock_partitions(integer)', 'audit.detach_partitions(integer)',
-        'audit.drop_partitions(integer)'
+        'audit.drop_partitions(integer)', 'audit.publish_rows(uuid,text[])', 'audit.unpublish_rows(uuid)'
       )
     )
   union all

@@ -25,6 +25,7 @@ declare
   v_positions integer[];
   v_results api.bulk_result[];
 begin
+  perform admin.check_settled(v_organization_id);
   -- Locked: if two commands import the same file, one of them finds that its rows are done.
   select i.rows_done into v_import
   from admin.lead_import as i
@@ -115,6 +116,6 @@ They must follow the rows that are done. is_csv, match, on_duplicate, push: as f
 last rows of the file. events: whether the events of these rows are sent to webhooks; if not, their correlation_id is "import:" and
 the first 16 digits of the file's SHA-256. failures: a JSON array of {"row", "errors"} of these rows; null: none failed. Writes the event lead.read if a row
 finds a lead that exists.
-Raises PT409 import_is_elsewhere, and PT422 validation_failed if CSV has an unknown column.$$;
+Raises PT409 import_is_elsewhere and move_has_begun, and PT422 validation_failed if CSV has an unknown column.$$;
 
 grant execute on function admin.import_leads(uuid, bytea, boolean, text, text, boolean, boolean, boolean) to leads_operator;

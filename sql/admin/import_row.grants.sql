@@ -5,3 +5,6 @@ from leads_auth, leads_exec, leads_intake, leads_jobs, leads_audit, leads_eraser
 
 grant select, insert, delete on admin.import_row to leads_jobs;
 grant select (organization_id), delete on admin.import_row to leads_eraser;
+
+-- audit.delete_rows
+grant select (file_digest) on admin.import_row to leads_eraser;

@@ -5,3 +5,6 @@ from leads_auth, leads_exec, leads_intake, leads_jobs, leads_audit, leads_eraser
 
 grant select, insert (organization_id, file_digest), update (rows_done, created, updated, skipped, failed, is_complete)
 on admin.lead_import to leads_jobs;
+
+-- audit.delete_rows
+grant select (organization_id, file_digest), delete on admin.lead_import to leads_eraser;

@@ -15,6 +15,15 @@ declare
   v_events bigint := 0;
   v_retired text;
 begin
+  -- The archive would lack what another cell has, and a publication would lose the partition. No move begins until the end.
+  execute 'lock table app.placement in share mode';
+  if exists (select from app.placement as p where p.organization_id is not null) then
+    raise sqlstate 'PT409' using
+      message = 'move_has_begun',
+      hint =
+        'Organizations are moved between this cell and another one, or rows are left over from a move. End or abort the moves, delete '
+        'what they left (admin.delete_moved), and run the command again. To list the moves, call admin.moves().';
+  end if;
   if
     (
       select json_agg(json_build_array(a.organization_id, a.events, a.ranges) order by a.organization_id)::jsonb
@@ -90,4 +99,4 @@ login can execute it. admin.finish_retirement follows in the same transaction.
 
 archive_name: the name of the archive's file. archive_digest: its SHA-256. organizations: the result of
 admin.archive_organizations in the archive. Returns the number of events.
-Raises PT409 archive_differs if the database has other positions now, and clock_set_back if an earlier retirement has a later time.$$;
+Raises PT409 move_has_begun, archive_differs if the database has other positions now, and clock_set_back if an earlier retirement has a later time.$$;

@@ -21,12 +21,12 @@ begin atomic
       not t.is_partition
       -- Kept answers and submissions of forms expire; words and figures of stages are copies; attempts are a log of their own; imports have no
       -- personal data, and their rows are not committed; deliveries are copies of the log; a key's last use is no change of
-      -- the key; and the audit log.
+      -- the key; the moves between cells; and the audit log.
       and t.name not in (
         'app.idempotency_key', 'app.lead_word', 'app.unindexed_lead', 'intake.submission', 'intake.client', 'crm.attempt',
         'app.stage_stay', 'app.stage_day', 'app.stage_progress', 'app.uncounted_seal',
         'admin.lead_import', 'admin.import_row', 'webhook.delivery', 'webhook.recipient', 'auth.key_use', 'webhook.unqueued_batch',
-        'audit.event', 'audit.unsealed', 'audit.seal'
+        'app.placement', 'audit.event', 'audit.unsealed', 'audit.seal'
       )
     union all
     select t.oid, t.name, t.root, t.is_partition, g.trigger, g.is_always, null, null
@@ -44,6 +44,7 @@ begin atomic
       ('app.stage_day', '_100_refuse_truncate', false),
       ('app.stage_progress', '_100_refuse_truncate', false),
       ('app.uncounted_seal', '_100_refuse_truncate', false),
+      ('app.placement', '_100_refuse_truncate', false),
       ('auth.api_key', '_100_refuse_truncate', false),
       ('auth.key_use', '_100_refuse_truncate', false),
       ('crm.attempt', '_100_refuse_truncate', false),
@@ -79,8 +80,11 @@ begin atomic
       ('audit.event', '_105_refuse_delete', true),
       ('audit.event', '_110_refuse_truncate', true),
       ('audit.event', '_120_check_erasure', true),
+      ('audit.event', '_125_check_departure', true),
       ('audit.seal', '_100_refuse_change', true),
+      ('audit.seal', '_105_refuse_delete', true),
       ('audit.seal', '_110_refuse_truncate', true),
+      ('audit.seal', '_125_check_departure', true),
       ('audit.unsealed', '_100_refuse_truncate', false)
     ) as g ("table", trigger, is_always)
     join admin.tenant_table as t on t.name = g."table"

@@ -26,6 +26,8 @@ insert into api.problem (raised_by, status, code, title, detail)
 values
   ('unauthorized', 401, 'unauthorized', 'Unauthorized', 'Send a valid API key: Authorization: Bearer lk_….'),
   ('rate_limited', 429, 'rate_limited', 'Too many requests', 'Too many requests were sent. Try again after the seconds in Retry-After.'),
+  ('moving', 503, 'moving', 'Moving',
+    'The organization is being moved to another server. Nothing was done. Try again after the seconds in Retry-After.'),
   ('insufficient_scope', 403, 'insufficient_scope', 'Insufficient scope', 'The key does not have the required scope. Use a key that has it.'),
   ('invalid_body', 400, 'invalid_body', 'Invalid body', 'Fix the fields listed in errors and send the request again.'),
   ('cursor_expired', 400, 'cursor_expired', 'Cursor expired',

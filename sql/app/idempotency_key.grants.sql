@@ -7,3 +7,6 @@ grant select (organization_id, key_digest, created_at), delete on app.idempotenc
 
 grant select (organization_id, headers, body), update (request_digest, status, headers, body), delete on app.idempotency_key
 to leads_eraser;
+
+-- audit.delete_rows
+grant select (key_digest) on app.idempotency_key to leads_eraser;

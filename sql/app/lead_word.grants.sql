@@ -6,3 +6,6 @@ from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, le
 grant select on app.lead_word to leads_exec;
 grant select, insert, delete on app.lead_word to leads_jobs;
 grant select (organization_id, lead_id), delete on app.lead_word to leads_eraser;
+
+-- audit.delete_rows
+grant select (word) on app.lead_word to leads_eraser;

@@ -16,3 +16,6 @@ on app.organization to leads_jobs;
 grant select (organization_id, time_zone) on app.organization to leads_bi;
 
 grant select (organization_id, erased_at, country_code), update (name, erased_at) on app.organization to leads_eraser;
+
+-- audit.delete_rows
+grant delete on app.organization to leads_eraser;

@@ -25,3 +25,6 @@ create policy organization_bi_all on app.organization as restrictive for all to 
 -- leads erase
 create policy organization_eraser_select on app.organization for select to leads_eraser using (true);
 create policy organization_eraser_update on app.organization for update to leads_eraser using (true) with check (true);
+
+-- audit.delete_rows
+create policy organization_eraser_delete on app.organization for delete to leads_eraser using (true);

@@ -7,3 +7,6 @@ grant select, insert, delete on app.pipeline_stage to leads_jobs;
 grant select (organization_id, name, position) on app.pipeline_stage to leads_bi;
 
 grant select (organization_id), delete on app.pipeline_stage to leads_eraser;
+
+-- audit.delete_rows
+grant select (name) on app.pipeline_stage to leads_eraser;

@@ -4,3 +4,6 @@ revoke all on app.uncounted_seal from leads_auth, leads_exec, leads_intake, lead
 
 grant select, insert, delete on app.uncounted_seal to leads_jobs;
 grant select (organization_id), delete on app.uncounted_seal to leads_eraser;
+
+-- audit.delete_rows
+grant select (position) on app.uncounted_seal to leads_eraser;

@@ -18,3 +18,6 @@ grant
   select (organization_id, id, action, lead_id, payload, salt, payload_digest, created_at),
   update (payload, salt)
 on audit.event to leads_eraser;
+
+-- audit.delete_rows
+grant delete on audit.event to leads_eraser;

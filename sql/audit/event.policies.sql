@@ -23,3 +23,6 @@ create policy event_bi_all on audit.event as restrictive for all to leads_bi
 -- leads erase
 create policy event_eraser_select on audit.event for select to leads_eraser using (true);
 create policy event_eraser_update on audit.event for update to leads_eraser using (true) with check (true);
+
+-- audit.delete_rows
+create policy event_eraser_delete on audit.event for delete to leads_eraser using (true);

@@ -8,8 +8,10 @@ create trigger _100_refuse_change before update on audit.event
   for each statement when (current_user <> 'leads_eraser')
   execute function audit.tg_refuse('The audit log is append-only: write a new event instead.');
 
+-- The exception is audit.delete_rows, after a move to another cell. _125_check_departure checks each row of it.
 create trigger _105_refuse_delete before delete on audit.event
-  for each statement execute function audit.tg_refuse('The audit log is append-only: write a new event instead.');
+  for each statement when (current_user <> 'leads_eraser')
+  execute function audit.tg_refuse('The audit log is append-only: write a new event instead.');
 
 create trigger _110_refuse_truncate before truncate on audit.event
   for each statement execute function audit.tg_refuse('The audit log is append-only: write a new event instead.');
@@ -17,8 +19,12 @@ create trigger _110_refuse_truncate before truncate on audit.event
 create trigger _120_check_erasure before update on audit.event
   for each row execute function audit.tg_event__check_erasure();
 
+create trigger _125_check_departure before delete on audit.event
+  for each row execute function audit.tg_event__check_departure();
+
 -- ALWAYS: the triggers fire even if session_replication_role is replica.
 alter table audit.event enable always trigger _100_refuse_change;
 alter table audit.event enable always trigger _105_refuse_delete;
 alter table audit.event enable always trigger _110_refuse_truncate;
 alter table audit.event enable always trigger _120_check_erasure;
+alter table audit.event enable always trigger _125_check_departure;

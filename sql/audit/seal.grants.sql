@@ -7,3 +7,6 @@ grant
   select,
   insert (organization_id, position, event_id, event_hash, hash, created_at, sealed_at)
 on audit.seal to leads_jobs;
+
+-- audit.delete_rows
+grant select (organization_id, event_id), delete on audit.seal to leads_eraser;

@@ -8,3 +8,7 @@ create policy seal_exec_select on audit.seal for select to leads_exec
 -- admin.seal_events, admin.verify_chain
 create policy seal_jobs_select on audit.seal for select to leads_jobs using (true);
 create policy seal_jobs_insert on audit.seal for insert to leads_jobs with check (true);
+
+-- audit.delete_rows
+create policy seal_eraser_select on audit.seal for select to leads_eraser using (true);
+create policy seal_eraser_delete on audit.seal for delete to leads_eraser using (true);

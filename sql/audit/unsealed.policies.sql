@@ -11,3 +11,10 @@ create policy unsealed_audit_insert on audit.unsealed for insert to leads_audit 
 -- admin.seal_events, admin.verify_chain
 create policy unsealed_jobs_select on audit.unsealed for select to leads_jobs using (true);
 create policy unsealed_jobs_delete on audit.unsealed for delete to leads_jobs using (true);
+
+-- audit.delete_rows
+create policy unsealed_eraser_select on audit.unsealed for select to leads_eraser using (true);
+create policy unsealed_eraser_delete on audit.unsealed for delete to leads_eraser using (true);
+
+-- admin.take_over
+create policy unsealed_jobs_insert on audit.unsealed for insert to leads_jobs with check (true);

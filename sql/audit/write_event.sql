@@ -37,7 +37,7 @@ begin
   insert into audit.event (
     id, organization_id, action, source, correlation_id, lead_id, payload, salt, payload_digest, created_at
   )
-  values (
+  select
     v_id,
     write_event.organization_id,
     write_event.action,
@@ -48,7 +48,27 @@ begin
     v_salt,
     sha256(v_salt || convert_to(v_payload, 'UTF8')),
     app.id_time(v_id)
+  -- Every change writes an event, so that nobody changes what another cell has, or will have. A worker settles what it had
+  -- leased before the fence.
+  where not exists (
+    select
+    from app.fenced_organization as f
+    where f.organization_id = write_event.organization_id and not (f.state = 'moving' and session_user = 'leads_worker')
   );
+  if not found then
+    if exists (
+      select
+      from app.placement as p
+      where
+        p.organization_id = write_event.organization_id
+        and p.state in ('moved', 'arriving')
+        and p.changed_in = pg_current_xact_id_if_assigned()
+    )
+    then
+      return;
+    end if;
+    perform app.check_placement(write_event.organization_id);
+  end if;
   insert into audit.unsealed (organization_id, event_id) values (write_event.organization_id, v_id);
 end $$;
 
@@ -57,5 +77,6 @@ $$Writes an event, with its actor and its source.
 
 about: members of the payload, as JSON text without the braces. The source comes from the login: api for leads_api with a
 proven key, worker for leads_worker, system for leads_operator and the migrating login, sql for every other login. The payload
-of a request with a trace id has it as its last member, trace_id.
+of a request with a trace id has it as its last member, trace_id. Raises PT503 moving, PT409 moved and arriving: see
+app.check_placement. Rows that come or go with a move are not recorded.
 Only functions that leads_audit owns may execute it.$$;

@@ -9,3 +9,7 @@ create policy analyst_auth_select on auth.analyst for select to leads_auth using
 create policy analyst_jobs_select on auth.analyst for select to leads_jobs using (true);
 create policy analyst_jobs_insert on auth.analyst for insert to leads_jobs with check (true);
 create policy analyst_jobs_delete on auth.analyst for delete to leads_jobs using (true);
+
+-- audit.delete_rows
+create policy analyst_eraser_select on auth.analyst for select to leads_eraser using (true);
+create policy analyst_eraser_delete on auth.analyst for delete to leads_eraser using (true);

@@ -8,3 +8,6 @@ to leads_exec, leads_jobs;
 grant insert (organization_id, id, name, scopes, digest, expires_at, rotated_from) on auth.api_key to leads_exec, leads_jobs;
 grant update (expires_at, revoked_at) on auth.api_key to leads_exec;
 grant update (name, expires_at, revoked_at) on auth.api_key to leads_jobs;
+
+-- audit.delete_rows
+grant select (organization_id, id), delete on auth.api_key to leads_eraser;

@@ -19,3 +19,7 @@ create policy api_key_exec_update on auth.api_key for update to leads_exec
 create policy api_key_jobs_select on auth.api_key for select to leads_jobs using (true);
 create policy api_key_jobs_insert on auth.api_key for insert to leads_jobs with check (true);
 create policy api_key_jobs_update on auth.api_key for update to leads_jobs using (true) with check (true);
+
+-- audit.delete_rows
+create policy api_key_eraser_select on auth.api_key for select to leads_eraser using (true);
+create policy api_key_eraser_delete on auth.api_key for delete to leads_eraser using (true);

@@ -7,6 +7,7 @@ as $$
 declare
   v_scopes text[];
   v_setting text;
+  v_is_fenced boolean;
 begin
   -- One assignment, because each expression is prepared again in each transaction.
   v_setting := concat(
@@ -18,11 +19,17 @@ begin
     return;
   end if;
 
-  select k.scopes, set_config('leads.organization_id', k.organization_id::text, true)
-  into v_scopes, v_setting
+  select
+    k.scopes,
+    set_config('leads.organization_id', k.organization_id::text, true),
+    exists (select from app.fenced_organization as f where f.organization_id = k.organization_id)
+  into v_scopes, v_setting, v_is_fenced
   from auth.claimed_key as k;
   if not found then
     raise sqlstate 'PT401' using message = 'unauthorized';
+  end if;
+  if v_is_fenced then
+    raise sqlstate 'PT503' using message = 'moving';
   end if;
   if not enter.scope = any (v_scopes) then
     raise sqlstate 'PT403' using
@@ -37,6 +44,7 @@ $$Checks the caller's key and sets the context of the request, until the transac
 key_digest: SHA-256 of the key, 64 hexadecimal digits; null if there is no key. request_id: the X-Request-Id, up to 64
 characters; if the request has a trace id, a space and the trace id follow. scope: the scope that the route requires; null for a
 public route, which needs no key. read_only: true makes the transaction read-only.
-Raises PT401 unauthorized (no key, or an unknown, expired or revoked one) and PT403 insufficient_scope.$$;
+Raises PT401 unauthorized (no key, or an unknown, expired or revoked one), PT403 insufficient_scope, and PT503 moving while the
+key's organization is moved to another cell.$$;
 
 grant execute on function auth.enter(text, text, text, boolean) to leads_api;

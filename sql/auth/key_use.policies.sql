@@ -11,3 +11,7 @@ create policy key_use_exec_select on auth.key_use for select to leads_exec
   using (organization_id = (select k.organization_id from auth.claimed_key as k where 'admin' = any (k.scopes)));
 
 create policy key_use_jobs_select on auth.key_use for select to leads_jobs using (true);
+
+-- audit.delete_rows
+create policy key_use_eraser_select on auth.key_use for select to leads_eraser using (true);
+create policy key_use_eraser_delete on auth.key_use for delete to leads_eraser using (true);

@@ -12,7 +12,9 @@ begin atomic
     max(least(now() - make_interval(secs => least(greatest(c.seconds_ago, 0), 1e6)), k.revoked_at, k.expires_at))
   from unnest(record_key_uses.key_digests, record_key_uses.seconds_ago) as c (key_digest, seconds_ago)
   join auth.api_key as k on k.digest = sha256(decode(substring(c.key_digest, '^[0-9a-f]{64}$'), 'hex'))
-  where c.seconds_ago is not null
+  where
+    c.seconds_ago is not null
+    and not exists (select from app.fenced_organization as f where f.organization_id = k.organization_id)
   group by k.organization_id, k.id
   -- In the same order in each process, so that two can't lock each other's rows.
   order by k.organization_id, k.id
@@ -24,6 +26,6 @@ comment on function auth.record_key_uses(text[], double precision[]) is
 $$Records when keys were last used, unless a later use is recorded.
 
 key_digests: the claims, as for auth.enter, so a caller can record only uses of keys whose claim it has. One that belongs to no
-key is left out. seconds_ago: for each claim, how long ago the use was.$$;
+key is left out, also one of an organization that moves to another cell. seconds_ago: for each claim, how long ago the use was.$$;
 
 grant execute on function auth.record_key_uses(text[], double precision[]) to leads_api;

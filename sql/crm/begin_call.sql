@@ -27,6 +27,11 @@ begin
     and s.id = begin_call.sync_id
     and s.attempts = begin_call.attempt
     and s.status = 'in_progress'
+    -- A move to another cell has waited for the end of the lease, and no longer.
+    and (
+      s.run_at > clock_timestamp()
+      or not exists (select from app.fenced_organization as f where f.organization_id = s.organization_id)
+    )
   for no key update;
   if not found then
     return row('stop', null)::crm.permission;
@@ -62,10 +67,11 @@ begin
 
   if
     v_connection.state is distinct from 'active'
+    or exists (select from app.fenced_organization as f where f.organization_id = v_organization_id)
     or v_connection.revision <> v_attempt.connection_revision
     or v_at > v_now + interval '2 seconds'
   then
-    -- Paused, disconnected, connected with another credential, or a long wait: the lease is returned.
+    -- Paused, disconnected, connected with another credential, moved to another cell, or a long wait: the lease is returned.
     update crm.attempt as a
     set outcome = 'not_made'
     where a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number = v_sync.attempts;

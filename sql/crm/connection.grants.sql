@@ -19,3 +19,9 @@ on crm.connection to leads_jobs;
 
 -- admin.load_history
 grant insert (created_at) on crm.connection to leads_jobs;
+
+-- audit.delete_rows
+grant select (organization_id), delete on crm.connection to leads_eraser;
+
+-- admin.take_over
+grant insert on crm.connection to leads_jobs;

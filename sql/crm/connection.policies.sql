@@ -11,3 +11,7 @@ create policy connection_jobs_select on crm.connection for select to leads_jobs 
 create policy connection_jobs_insert on crm.connection for insert to leads_jobs with check (true);
 create policy connection_jobs_update on crm.connection for update to leads_jobs using (true) with check (true);
 create policy connection_jobs_delete on crm.connection for delete to leads_jobs using (true);
+
+-- audit.delete_rows
+create policy connection_eraser_select on crm.connection for select to leads_eraser using (true);
+create policy connection_eraser_delete on crm.connection for delete to leads_eraser using (true);

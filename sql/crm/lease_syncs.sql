@@ -61,6 +61,7 @@ begin
     where
       c.state = 'active'
       and c.organization_id <> all (v_seen)
+      and not exists (select from app.placement as p where p.organization_id = c.organization_id and p.state <> 'copying')
       and (c.blocked_until is null or c.blocked_until <= v_started)
       and (o.environment = 'test' or c.credential_key = any (lease_syncs.key_ids))
       and v.calls_at_once > coalesce((lease_syncs.running ->> c.organization_id::text)::integer, 0)

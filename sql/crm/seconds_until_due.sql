@@ -15,7 +15,10 @@ begin atomic
     order by s.run_at
     limit 1
   ) as d
-  where c.state = 'active' and (o.environment = 'test' or c.credential_key = any (seconds_until_due.key_ids));
+  where
+    c.state = 'active'
+    and not exists (select from app.placement as p where p.organization_id = c.organization_id and p.state <> 'copying')
+    and (o.environment = 'test' or c.credential_key = any (seconds_until_due.key_ids));
 end;
 
 comment on function crm.seconds_until_due(text[]) is

@@ -49,6 +49,11 @@ begin
     and s.id = settle_attempt.sync_id
     and s.attempts = settle_attempt.attempt
     and s.status = 'in_progress'
+    -- A move to another cell has waited for the end of the lease, and no longer.
+    and (
+      s.run_at > clock_timestamp()
+      or not exists (select from app.fenced_organization as f where f.organization_id = s.organization_id)
+    )
   for no key update;
   if not found then
     return null;

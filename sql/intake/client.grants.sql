@@ -6,3 +6,6 @@ from leads_auth, leads_exec, leads_intake, leads_jobs, leads_audit, leads_eraser
 grant select, insert, update (free_at) on intake.client to leads_intake;
 grant select (organization_id, form_id, address, free_at), delete on intake.client to leads_jobs;
 grant select (organization_id), delete on intake.client to leads_eraser;
+
+-- audit.delete_rows
+grant select (form_id) on intake.client to leads_eraser;

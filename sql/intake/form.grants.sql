@@ -22,3 +22,9 @@ grant
 on intake.form to leads_jobs;
 
 grant select (organization_id), delete on intake.form to leads_eraser;
+
+-- audit.delete_rows
+grant select (id) on intake.form to leads_eraser;
+
+-- admin.take_over
+grant insert on intake.form to leads_jobs;

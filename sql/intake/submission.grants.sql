@@ -12,3 +12,6 @@ on intake.submission to leads_intake;
 grant select (organization_id, id, form_id, outcome, lead_id, content, faults, created_at) on intake.submission to leads_exec;
 grant select, update (outcome, lead_id, content, faults), delete on intake.submission to leads_jobs;
 grant select (organization_id, lead_id, content), delete on intake.submission to leads_eraser;
+
+-- audit.delete_rows
+grant select (id) on intake.submission to leads_eraser;

@@ -11,3 +11,6 @@ to leads_jobs;
 grant insert (state, created_at, activated_at) on scoring.model to leads_jobs;
 
 grant select (organization_id), delete on scoring.model to leads_eraser;
+
+-- audit.delete_rows
+grant select (version) on scoring.model to leads_eraser;

@@ -16,3 +16,6 @@ grant select (organization_id, lead_id), delete on scoring.score to leads_eraser
 grant select (
   id, organization_id, lead_id, kind, lead_score, model, model_version, base, contributions, created_at
 ) on scoring.score to leads_bi;
+
+-- audit.delete_rows
+grant select (id) on scoring.score to leads_eraser;

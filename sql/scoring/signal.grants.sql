@@ -15,3 +15,6 @@ grant select (organization_id, lead_id), delete on scoring.signal to leads_erase
 grant select (
   id, organization_id, lead_id, type, value, observed_at, dedupe_key, created_at
 ) on scoring.signal to leads_bi;
+
+-- audit.delete_rows
+grant select (id) on scoring.signal to leads_eraser;

@@ -21,3 +21,6 @@ grant
 on webhook.delivery to leads_jobs;
 
 grant select (organization_id, lead_id), delete on webhook.delivery to leads_eraser;
+
+-- audit.delete_rows
+grant select (id) on webhook.delivery to leads_eraser;

@@ -29,3 +29,6 @@ on webhook.endpoint to leads_jobs;
 
 -- audit.erase_lead locks rows, which requires UPDATE on a column that never changes.
 grant select (organization_id, id), update (organization_id), delete on webhook.endpoint to leads_eraser;
+
+-- admin.take_over
+grant insert on webhook.endpoint to leads_jobs;

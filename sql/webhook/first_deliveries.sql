@@ -31,8 +31,11 @@ begin atomic
       limit 1
     ) as n
   )
-  select f.organization_id, f.endpoint_id, f.next_attempt_at from first as f;
+  select f.organization_id, f.endpoint_id, f.next_attempt_at
+  from first as f
+  where not exists (select from app.placement as p where p.organization_id = f.organization_id and p.state <> 'copying');
 end;
 
 comment on function webhook.first_deliveries() is
-  'For each webhook with pending deliveries, also a disabled one: when the first of them is due, or when its lease ends.';
+  'For each webhook with pending deliveries, also a disabled one: when the first of them is due, or when its lease ends. '
+  'Not of an organization that moves to another cell, from admin.drain on.';

@@ -52,6 +52,11 @@ begin
     and d.id = settle_delivery.delivery_id
     and d.attempts = settle_delivery.attempt
     and d.leased_until is not null
+    -- A move to another cell has waited for the end of the lease, and no longer.
+    and (
+      d.leased_until > clock_timestamp()
+      or not exists (select from app.fenced_organization as f where f.organization_id = d.organization_id)
+    )
   for no key update;
   if not found then
     return null;

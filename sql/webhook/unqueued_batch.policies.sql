@@ -6,3 +6,7 @@ call app.drop_policies('webhook.unqueued_batch');
 create policy unqueued_batch_jobs_select on webhook.unqueued_batch for select to leads_jobs using (true);
 create policy unqueued_batch_jobs_insert on webhook.unqueued_batch for insert to leads_jobs with check (true);
 create policy unqueued_batch_jobs_delete on webhook.unqueued_batch for delete to leads_jobs using (true);
+
+-- audit.delete_rows
+create policy unqueued_batch_eraser_select on webhook.unqueued_batch for select to leads_eraser using (true);
+create policy unqueued_batch_eraser_delete on webhook.unqueued_batch for delete to leads_eraser using (true);
