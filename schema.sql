@@ -9522,6 +9522,34 @@ ALTER FUNCTION admin.unbind_analyst(login text) OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.unbind_analyst(login text) IS 'Unbinds a login from its organization. It then sees no row. Only admin.revoke_analyst calls it: no login may execute it.';
 
+CREATE FUNCTION admin.unfence(organization_id uuid) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_placement record;
+begin
+  select p.state, p.handed_over_at into v_placement
+  from app.placement as p
+  where p.organization_id = unfence.organization_id
+  for update;
+  if v_placement.state = 'copying' then
+    return;
+  -- Once the rows are handed over, the other cell may answer.
+  elsif v_placement.state is null or v_placement.state not in ('draining', 'moving') or v_placement.handed_over_at is not null then
+    perform admin.wrong_state(unfence.organization_id, 'To open the organization again');
+  end if;
+  update app.placement as p
+  set state = 'copying', since = date_trunc('milliseconds', clock_timestamp()), waits_for = null
+  where p.organization_id = unfence.organization_id;
+end $$;
+
+ALTER FUNCTION admin.unfence(organization_id uuid) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.unfence(organization_id uuid) IS 'This cell does everything for the organization again, and its rows are still copied to the other cell.
+
+For a move that waits too long after admin.fence. Raises PT409 wrong_state, also as soon as admin.owned_rows was called.';
+
 CREATE FUNCTION admin.unfinished(organization_id uuid) RETURNS SETOF text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -25079,6 +25107,9 @@ REVOKE ALL ON FUNCTION admin.try_scoring_model(organization_id uuid, lead_id uui
 GRANT ALL ON FUNCTION admin.try_scoring_model(organization_id uuid, lead_id uuid, instant timestamp with time zone, document jsonb) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.unbind_analyst(login text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION admin.unfence(organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.unfence(organization_id uuid) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.unfinished(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.unfinished(organization_id uuid) TO leads_operator;

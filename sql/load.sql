@@ -558,6 +558,7 @@ reset role;
 \ir admin/begin_move.sql
 \ir admin/drain.sql
 \ir admin/fence.sql
+\ir admin/unfence.sql
 \ir admin/unfinished.sql
 \ir admin/owned_rows.sql
 \ir admin/prepare_arrival.sql

@@ -6,6 +6,7 @@ from app import settings
 from app.cells import files, router
 from app.cells.files import Cell
 from app.cli.output import Group, Mistake, json_option, one
+from app.cli.prepare_cell import prepare
 
 
 @click.group(cls=Group)
@@ -67,3 +68,6 @@ def router_config(bind: str, account: str) -> None:
     known = files.read(env.cells_dir)
     text = router.config(known, env.cells_dir / files.MAP, env.router_sockets[0], bind=bind, account=account or None)
     click.echo(text, nl=False)
+
+
+cells.add_command(prepare)

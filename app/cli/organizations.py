@@ -1,5 +1,6 @@
 """``leads organizations``: organizations and their pipeline stages."""
 
+import importlib
 from uuid import UUID
 
 import click
@@ -13,9 +14,24 @@ _BATCH = 1000
 _SETTINGS = ("country_code", "accepts_name_and_phone", "keep_audit_years", "time_zone")
 
 
-@click.group(cls=Group)
+_MOVES = {"move": "move", "delete-moved": "delete_moved"}
+"""The commands of app/cli/move.py, which is imported only when one of them runs."""
+
+
+class _Commands(Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*super().list_commands(ctx), *_MOVES]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if name := _MOVES.get(cmd_name):
+            command: click.Command = getattr(importlib.import_module("app.cli.move"), name)
+            return command
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=_Commands)
 def organizations() -> None:
-    """Create and list organizations, and edit their pipeline stages."""
+    """Create and list organizations, edit their pipeline stages, and move them between cells."""
 
 
 @organizations.command()

@@ -156,6 +156,7 @@ from (values
     execute on admin.prepare_arrival
     execute on admin.table_class
     execute on admin.take_over
+    execute on admin.unfence
     execute on admin.unfinished
   '),
   ('leads_worker', '

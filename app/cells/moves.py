@@ -1,0 +1,400 @@
+"""The move of an organization from one cell to another.
+
+A move is a list of steps. The two cells hold its whole state, and each step may be repeated, so a move
+that was interrupted at any point goes on when its steps run again. The schema ``cell`` of each cell has
+the functions that need a superuser (prepare.sql), and the schema ``admin`` all others.
+
+Exactly one cell answers at any time: the target takes over only after the source is fenced and has
+finished, and the source is never opened again after that.
+"""
+
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import DictRow
+from psycopg.types.json import Jsonb
+
+from app.cli.addresses import call
+from app.cli.output import Mistake
+
+LOOK = 0.2
+"""Seconds between two looks at the replication while the organization is served."""
+LOOK_FENCED = 0.01
+"""Seconds between two looks while its requests are refused."""
+LEASE = 60.0
+"""Seconds after which every push and delivery that has begun must have ended. A lease lasts for 15."""
+CLOSE = 1 << 20
+"""Bytes of the write-ahead log that the target may still lack when the organization is fenced."""
+ERRORS = 3
+"""Errors of the subscription after which the move stops. PostgreSQL tries again every 5 seconds."""
+
+Connection = psycopg.Connection[DictRow]
+
+_NOT_PREPARED = (
+    psycopg.errors.InvalidSchemaName,
+    psycopg.errors.UndefinedFunction,
+    psycopg.errors.InsufficientPrivilege,
+)
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two cells, with a connection of leads_operator in autocommit mode."""
+
+    name: str
+    connection: Connection
+
+    def call(self, function: str, *arguments: object) -> list[DictRow]:
+        """The rows of a function."""
+        return call(self.connection, function, *arguments)
+
+
+@dataclass
+class Move:
+    """A move, with what it has found out.
+
+    say: gets a line of progress. publish: gets digests of keys, and makes the routers send requests that
+    have them to the target; it raises Mistake if it can't.
+    """
+
+    organization: UUID
+    source: Side
+    target: Side
+    say: Callable[[str], None]
+    publish: Callable[[list[str]], None]
+    give_up_after: float
+    """Seconds for which the source's requests may be refused before the move is abandoned."""
+    rows: dict[str, int] = field(default_factory=dict)
+    """The rows copied of each table, as far as they were seen."""
+    years: list[int] = field(default_factory=list)
+    """The years of which the organization has events."""
+    analysts: list[DictRow] = field(default_factory=list)
+    """The analysts that the source has for the organization (admin.analysts)."""
+    bound: list[str] = field(default_factory=list)
+    """The logins among them that the target has, too, and that it has bound to the organization."""
+    fenced_at: float | None = None
+    answered_at: float | None = None
+    """By time.monotonic(), if this command has done the step."""
+
+    def place(self, side: Side) -> str:
+        """Where a cell stands (admin.placement)."""
+        return str(side.call("admin.placement", self.organization)[0]["placement"])
+
+    @property
+    def refused_seconds(self) -> float | None:
+        """How long requests were refused; None: another command has fenced the organization."""
+        if self.fenced_at is None or self.answered_at is None:
+            return None
+        return round(self.answered_at - self.fenced_at, 3)
+
+
+def run(move: Move, done: Callable[[str], None] = lambda _: None) -> None:
+    """Runs the steps that are left. done: is called after each one, with its name.
+    Raises Mistake and psycopg.Error.
+    """
+    has_taken_over = move.place(move.target) == "here"
+    for step in (*(() if has_taken_over else TAKING_OVER), *FINISHING):
+        side = move.target if step in _AT_TARGET else move.source
+        move.say(f"{side.name}: {step.__doc__}")
+        try:
+            step(move)
+        except BaseException:
+            if step in _FENCED:
+                # It refuses once the target may have taken over. Then the move is to be finished.
+                with suppress(psycopg.Error):
+                    move.source.call("admin.unfence", move.organization)
+            raise
+        done(step.__name__)
+
+
+def check(move: Move) -> None:
+    """Raises Mistake if the target can't serve the organization as the source does."""
+    move.analysts = move.source.call("admin.analysts", move.organization)
+    place = move.place(move.target)
+    if place == "here":
+        return
+    if place == "moved":
+        raise Mistake(
+            f"The cell {move.target.name} still has the rows of the organization from before it moved away. Delete "
+            f"them first, with LEADS_MIGRATE_URL of that cell: leads organizations delete-moved {move.organization}"
+        )
+    try:
+        move.target.call("cell.arrival", move.organization)
+    except _NOT_PREPARED:
+        raise _not_prepared(move.target) from None
+    keys = {side.name: _sealing_key(side) for side in (move.source, move.target)}
+    if keys[move.source.name] is not None and len(set(keys.values())) > 1:
+        raise Mistake(
+            f"The workers of {move.target.name} don't have the key of {move.source.name}, so that they could not open "
+            "the credentials of the CRM and the secrets of webhooks. Give both the same LEADS_CRM_KEY, and start the "
+            f"worker of {move.target.name} once."
+        )
+
+
+def _sealing_key(side: Side) -> str | None:
+    try:
+        return str(side.call("admin.sealing_key")[0]["id"])
+    except psycopg.Error as error:
+        if error.sqlstate != "PT409":  # no worker has announced one
+            raise
+        return None
+
+
+@contextmanager
+def locked(side: Side, organization: UUID) -> Iterator[None]:
+    """Keeps other commands from working on the move. Raises Mistake if one does, or if the cell isn't prepared."""
+    try:
+        is_locked = side.call("cell.lock_move", organization)[0]["lock_move"]
+    except _NOT_PREPARED:
+        raise _not_prepared(side) from None
+    if not is_locked:
+        raise Mistake(f"Another command is moving the organization {organization}. Wait until it ends.")
+    yield  # the end of the session unlocks it
+
+
+def _not_prepared(side: Side) -> Mistake:
+    """The mistake of a cell in which the superuser's script hasn't run."""
+    return Mistake(
+        f"The cell {side.name} isn't prepared for moves. Print the script, and let a superuser run it in the cell's "
+        f"database: leads cells prepare {side.name}"
+    )
+
+
+# The steps. The first line of each is printed.
+
+
+def begin(move: Move) -> None:
+    """publish the rows"""
+    move.years = (
+        move.source.call("admin.begin_move", move.organization, move.target.name)[0]["begin_move"]["years"] or []
+    )
+
+
+def prepare_target(move: Move) -> None:
+    """get ready for the rows"""
+    if move.place(move.target) == "arriving" and not _arrival(move):
+        # A move was abandoned, or has just begun. Without its subscription the rows are no beginning of a copy.
+        _discard(move)
+    move.target.call("admin.prepare_arrival", move.organization, move.source.name, move.years)
+
+
+def make_login(move: Move) -> None:
+    """make the replication login, and its password file in the other cell"""
+    password = secrets.token_hex(32)
+    name = f"leads_move_{move.organization.hex}"
+    verifier = move.source.connection.pgconn.encrypt_password(password.encode(), name.encode(), b"scram-sha-256")
+    move.source.call("cell.make_login", move.organization, verifier.decode())
+    move.target.call("cell.write_password", move.organization, move.source.name, password)
+
+
+def make_slot(move: Move) -> None:
+    """make the slot, after the transactions that run now"""
+    move.source.call("cell.make_slot", move.organization)
+
+
+def subscribe(move: Move) -> None:
+    """subscribe"""
+    try:
+        move.target.call("cell.subscribe", move.organization, move.source.name)
+    except psycopg.Error as error:
+        if "could not connect to the publisher" not in str(error):
+            raise
+        raise Mistake(
+            f"PostgreSQL of the cell {move.target.name} can't connect to that of {move.source.name}: "
+            f"{error.diag.message_primary}. Check the address in cell.peer, and that pg_hba.conf of {move.source.name} "
+            "lets the group +leads_move in. Then run the command again."
+        ) from None
+
+
+def copy(move: Move) -> None:
+    """copy the rows"""
+    said = ""
+    while True:
+        tables = _arrival(move)
+        for table in tables:
+            move.rows[table["relation"]] = max(move.rows.get(table["relation"], 0), table["rows"])
+        ready = sum(table["state"] == "r" for table in tables)
+        text = f"{ready} of {len(tables)} tables, {sum(move.rows.values())} rows seen"
+        if text != said:
+            move.say(f"{move.target.name}: {text}")
+            said = text
+        if tables and ready == len(tables):
+            return
+        _check_replication(move, tables)
+        time.sleep(LOOK)
+
+
+def catch_up(move: Move) -> None:
+    """wait until the changes since then have arrived"""
+    while _position(move)["behind"] > CLOSE:
+        _check_replication(move, _arrival(move))
+        time.sleep(LOOK)
+    move.target.call("cell.store_at_once", move.organization)
+
+
+def drain(move: Move) -> None:
+    """begin no push and no delivery, and wait for those that have begun"""
+    move.source.call("admin.drain", move.organization)
+    if move.place(move.source) == "draining":
+        _wait_for_source(move, LEASE, LOOK)
+
+
+def fence(move: Move) -> None:
+    """refuse requests, and wait for those that have begun"""
+    if move.place(move.source) != "moving":
+        move.fenced_at = time.monotonic()
+    move.source.call("admin.fence", move.organization)
+    _wait_for_source(move, move.give_up_after, LOOK_FENCED)
+
+
+def receive(move: Move) -> None:
+    """wait until the last change has arrived"""
+    end = time.monotonic() + move.give_up_after
+    move.source.call("cell.mark_position")
+    position = _position(move)
+    while _position(move)["confirmed"] < position["written"]:
+        _check_replication(move, _arrival(move))
+        if time.monotonic() > end:
+            raise _late(move, "the last changes haven't arrived")
+        time.sleep(LOOK_FENCED)
+    move.target.call("cell.disable", move.organization)
+    while not move.target.call("cell.is_stopped", move.organization)[0]["is_stopped"]:
+        if time.monotonic() > end:
+            raise _late(move, "the subscription doesn't stop")
+        time.sleep(LOOK_FENCED)
+
+
+def take_over(move: Move) -> None:
+    """take over: keys, connection, webhooks, forms, and the events without a seal"""
+    rows = move.source.call("admin.owned_rows", move.organization)
+    move.target.call("admin.take_over", move.organization, Jsonb(rows))
+
+
+def publish(move: Move) -> None:
+    """answer requests: the router gets the new place"""
+    if move.place(move.source) == "moving":  # otherwise it was done
+        rows = move.source.call("admin.owned_rows", move.organization)
+        move.publish([row["row"]["digest"].removeprefix("\\x") for row in rows if row["relation"] == "auth.api_key"])
+    move.answered_at = time.monotonic()
+
+
+def bind_analysts(move: Move) -> None:
+    """bind the analysts whose logins exist"""
+    for row in move.analysts:
+        expires = row["expires_at"]
+        if move.target.call("admin.bind_moved_analyst", row["login"], move.organization, expires)[0][
+            "bind_moved_analyst"
+        ]:
+            move.bound.append(row["login"])
+
+
+def give_up(move: Move) -> None:
+    """give the keys up for good"""
+    move.source.call("admin.give_up", move.organization, move.target.name)
+
+
+def unsubscribe(move: Move) -> None:
+    """drop the subscription and the password file"""
+    move.target.call("cell.unsubscribe", move.organization)
+
+
+def drop_login(move: Move) -> None:
+    """drop the slot and the login"""
+    move.source.call("cell.drop_slot", move.organization)
+    move.source.call("cell.drop_login", move.organization)
+
+
+TAKING_OVER = (
+    prepare_target, begin, make_login, make_slot, subscribe, copy, catch_up, drain, fence, receive, take_over,
+)  # fmt: skip
+"""The steps until the target owns the organization."""
+
+FINISHING = (publish, bind_analysts, give_up, unsubscribe, drop_login)
+"""The steps after that. From then on a move goes only forward."""
+
+_FENCED = (drain, fence, receive, take_over)
+"""The steps in which the source does less than before. If one of them fails, it does everything again."""
+
+_AT_TARGET = (prepare_target, subscribe, copy, catch_up, receive, take_over, publish, bind_analysts, unsubscribe)
+
+
+def abort(move: Move) -> None:
+    """Ends a move before the target has taken over: the source answers as before, and the target has no row.
+    Raises Mistake if the target has taken over.
+    """
+    if move.place(move.target) == "here":
+        raise Mistake(
+            f"The cell {move.target.name} has taken over already, so that the move can only be finished. Run: leads "
+            f"organizations move {move.organization} --resume"
+        )
+    # First the subscription. Without it nobody takes the rows that have arrived for a part of a move.
+    move.say(f"{move.target.name}: drop the subscription and the password file")
+    move.target.call("cell.unsubscribe", move.organization)
+    is_handed_over = any(
+        row["handed_over_at"] for row in move.source.call("admin.moves") if row["organization_id"] == move.organization
+    )
+    # A source that has handed the organization over must not answer while the target could still take over.
+    if is_handed_over:
+        _discard(move)
+    move.say(f"{move.source.name}: answer requests as before")
+    move.source.call("admin.abort_move", move.organization, is_handed_over)
+    drop_login(move)
+    _discard(move)
+
+
+def _discard(move: Move) -> None:
+    if move.place(move.target) != "arriving":
+        return
+    move.say(f"{move.target.name}: delete the rows that have arrived")
+    while move.target.call("admin.discard_arrival", move.organization)[0]["discard_arrival"]:
+        pass
+
+
+def _arrival(move: Move) -> list[DictRow]:
+    return move.target.call("cell.arrival", move.organization)
+
+
+def _position(move: Move) -> DictRow:
+    rows = move.source.call("cell.position", move.organization)
+    if not rows or rows[0]["wal_status"] == "lost":
+        raise Mistake(
+            f"The replication slot of the move is {'lost' if rows else 'missing'} in the cell {move.source.name}: more "
+            "was written meanwhile than max_slot_wal_keep_size allows. Begin again: leads organizations move "
+            f"{move.organization} --abort"
+        )
+    return rows[0]
+
+
+def _check_replication(move: Move, tables: list[DictRow]) -> None:
+    """Raises Mistake if the subscription fails again and again."""
+    errors = max((table["errors"] or 0 for table in tables), default=0)
+    if errors >= ERRORS:
+        raise Mistake(
+            f"The subscription in the cell {move.target.name} has failed {errors} times. The log of its PostgreSQL "
+            f"says why: search it for leads_move_{move.organization.hex}. Remove the cause, and go on: leads "
+            f"organizations move {move.organization} --resume. Or give up: leads organizations move "
+            f"{move.organization} --abort"
+        )
+
+
+def _wait_for_source(move: Move, patience: float, pause: float) -> None:
+    end, said = time.monotonic() + patience, ""
+    while left := [next(iter(row.values())) for row in move.source.call("admin.unfinished", move.organization)]:
+        if left[0] != said and pause == LOOK:
+            said = left[0]
+            move.say(f"{move.source.name}: {said}")
+        if time.monotonic() > end:
+            raise _late(move, str(left[0]))
+        time.sleep(pause)
+
+
+def _late(move: Move, reason: str) -> Mistake:
+    return Mistake(
+        f"The move waited too long: {reason}. The cell {move.source.name} answers again, and the copy is kept. Try "
+        f"again later: leads organizations move {move.organization} --resume"
+    )

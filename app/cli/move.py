@@ -1,0 +1,216 @@
+"""``leads organizations move``: takes an organization to another cell."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import click
+import psycopg
+
+from app import settings
+from app.cells import files, moves
+from app.cells.files import Cell
+from app.cells.moves import Move, Side
+from app.cells.router import RouterError, RuntimeMap
+from app.cli.addresses import addresses, call, connect
+from app.cli.output import Mistake, json_option, one
+
+_UNDER_WAY = ("copying", "draining", "moving")
+
+
+@click.command()
+@click.argument("id", type=click.UUID)
+@click.option("--to", "target", metavar="CELL", help="The cell that gets the organization.")
+@click.option("--resume", is_flag=True, help="Go on with a move that was interrupted.")
+@click.option("--abort", is_flag=True, help="End a move that was interrupted: the organization stays where it is.")
+@click.option(
+    "--give-up-after",
+    type=click.IntRange(1, 3600),
+    default=20,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long requests may be refused until the move is put off.",
+)
+@json_option
+def move(id: UUID, target: str | None, resume: bool, abort: bool, give_up_after: int, as_json: bool) -> None:
+    """Move the organization ID to another cell, while it is in use.
+
+    Its rows are copied first. Then its requests get 503 with Retry-After, for less than a second as a
+    rule, until the other cell answers them. Keys, webhooks and the audit log stay valid. Clients need no
+    change: the router learns the new place.
+
+    Both cells must be prepared: leads cells prepare. If the command is interrupted, run it again, or
+    with --abort. The rows in the old cell stay until you delete them, or until the organization returns.
+    """
+    if resume and abort:
+        raise click.UsageError("--resume and --abort exclude each other.")
+    if target is None and not resume and not abort:
+        raise click.UsageError("Give the cell: --to CELL")
+    env = settings.read()
+    cells = files.read(env.cells_dir)
+    if target is not None:
+        files.known_cell(cells, target)
+    with _sides(cells) as sides:
+        found = _found(env, sides, id, target, resume=resume, abort=abort, give_up_after=give_up_after)
+        with moves.locked(found.source, id):
+            if abort:
+                moves.abort(found)
+                one(
+                    {"organization_id": id, "cell": found.source.name},
+                    f"The move was aborted. The organization is in the cell {found.source.name} as before.",
+                    as_json,
+                )
+            else:
+                _run(found, as_json)
+
+
+def _run(found: Move, as_json: bool) -> None:
+    began = time.monotonic()
+    moves.check(found)
+    moves.run(found)
+    result: dict[str, Any] = {
+        "organization_id": found.organization,
+        "from": found.source.name,
+        "to": found.target.name,
+        "seconds": round(time.monotonic() - began, 1),
+        "refused_seconds": found.refused_seconds,
+        "analysts_bound": found.bound,
+        "analysts_without_login": [row["login"] for row in found.analysts if row["login"] not in found.bound],
+    }
+    where = f"The organization {found.organization} is in the cell {found.target.name}"
+    refused = "" if result["refused_seconds"] is None else f" Requests were refused for {result['refused_seconds']} s."
+    one(
+        result,
+        f"{where}, after {result['seconds']} s.{refused}",
+        as_json,
+    )
+    for login in result["analysts_without_login"]:
+        found.say(
+            f"The analyst {login} has no login in the cell {found.target.name}. Make one, with LEADS_MIGRATE_URL of "
+            f"that cell: leads bi create {login} --organization {found.organization}"
+        )
+    found.say(
+        f"The rows in the cell {found.source.name} are left over. Nothing reads them. To delete them, with "
+        f"LEADS_MIGRATE_URL of that cell: leads organizations delete-moved {found.organization}"
+    )
+
+
+@click.command("delete-moved")
+@click.argument("id", type=click.UUID)
+@click.option("--yes", is_flag=True, help="Don't ask for confirmation.")
+def delete_moved(id: UUID, yes: bool) -> None:
+    """Delete the rows of the organization ID that a move to another cell has left in this one.
+
+    Connects with LEADS_MIGRATE_URL of this cell. The command deletes also the organization's events and
+    seals here: first verify the log in the other cell, with leads audit verify. Before the organization
+    can move back, the rows must be deleted.
+    """
+    with addresses() as urls, connect(urls.of_migrate(), autocommit=True) as connection:
+        place = call(connection, "admin.placement", id)[0]["placement"]
+        if place == "absent":
+            raise Mistake(f"This cell has no rows of the organization {id}.")
+        if place != "moved":
+            raise Mistake(f"The organization {id} has not moved away from this cell. Nothing was deleted.")
+        if not yes:
+            click.confirm(f"Delete the rows of {id} in this cell, with its audit log?", err=True, abort=True)
+        rows = 0
+        while count := call(connection, "admin.delete_moved", id)[0]["delete_moved"]:
+            rows += count
+    click.echo(f"{rows} rows were deleted.")
+
+
+@contextmanager
+def _sides(cells: tuple[Cell, ...]) -> Iterator[dict[str, Side]]:
+    """A connection to each cell that can be reached."""
+    with ExitStack() as stack:
+        sides = {}
+        for cell in cells:
+            try:
+                connection = stack.enter_context(connect(cell.operator_url, autocommit=True))
+            except psycopg.OperationalError as error:
+                _say(f"The cell {cell.name} can't be reached: {str(error).strip().splitlines()[0]}")
+            else:
+                sides[cell.name] = Side(cell.name, connection)
+        yield sides
+
+
+def _found(
+    env: settings.Settings,
+    sides: dict[str, Side],
+    id: UUID,
+    target: str | None,
+    *,
+    resume: bool,
+    abort: bool,
+    give_up_after: int,
+) -> Move:
+    """The move that these options mean. Raises Mistake."""
+    places = {name: side.call("admin.placement", id)[0]["placement"] for name, side in sides.items()}
+
+    def other(name: str) -> str:
+        """The other cell of a move that this one takes part in."""
+        return next(str(row["cell"]) for row in sides[name].call("admin.moves") if row["organization_id"] == id)
+
+    def made(source: str, to: str) -> Move:
+        for name in (source, to):
+            if name not in sides:
+                raise Mistake(f"The cell {name} can't be reached. The move needs both cells.")
+        return Move(id, sides[source], sides[to], _say, _publisher(env, to), give_up_after)
+
+    for name, place in places.items():
+        if place in _UNDER_WAY:
+            to = other(name)
+            if target not in (None, to):
+                raise Mistake(
+                    f"The organization is being moved from {name} to {to}. Finish that move with --resume, or end it "
+                    "with --abort."
+                )
+            return made(name, to)
+    homes = [name for name, place in places.items() if place == "here"]
+    if not homes:
+        raise Mistake(f"No cell that can be reached has the organization {id}.")
+    if len(homes) > 1:
+        raise Mistake(f"The cells {' and '.join(homes)} both have the organization. Run: leads cells check")
+    home = homes[0]
+    if abort:
+        for name, place in places.items():
+            if place == "arriving" and other(name) == home:
+                return made(home, name)
+        raise Mistake(f"There is no move to abort: the organization is in the cell {home}.")
+    if target in (None, home):
+        for name, place in places.items():
+            if place == "moved" and other(name) == home:
+                return made(name, home)
+        raise Mistake(
+            f"The organization is in the cell {home} already."
+            if target
+            else f"There is no move to go on with: the organization is in the cell {home}."
+        )
+    if resume:
+        raise Mistake(f"There is no move to go on with: the organization is in the cell {home}.")
+    return made(home, str(target))
+
+
+def _publisher(env: settings.Settings, target: str) -> Callable[[list[str]], None]:
+    def publish(digests: list[str]) -> None:
+        lines = dict.fromkeys(digests, target)
+        path = env.cells_dir / files.MAP
+        files.write_map(path, files.read_map(path) | lines)
+        try:
+            for address in env.router_sockets:
+                router = RuntimeMap(address)
+                known = router.lines()
+                router.change({digest: known[digest] for digest in lines if digest in known}, lines)
+        except RouterError as error:
+            raise Mistake(f"{error} The cell {target} has the organization. Then run the command again.") from None
+        if not env.router_sockets:
+            _say("LEADS_ROUTER_SOCKET isn't set, so that only the map in the directory was changed.")
+
+    return publish
+
+
+def _say(sentence: str) -> None:
+    click.echo(f"{datetime.now(UTC):%H:%M:%S} {sentence}", err=True)

@@ -1,0 +1,335 @@
+"""An organization moves to another cell: two PostgreSQL servers, real logical replication, API servers,
+and a router. ``make scale`` runs the long variants.
+"""
+
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+
+from app.cells import files
+from app.cells.router import RuntimeMap
+from app.cli.keys import digest
+from bench.hosts import Host
+from tests.support import router
+from tests.support.cells import Cells, make_cells
+from tests.support.chain import verdict
+from tests.support.database import Database, Organization
+from tests.support.moving import NAMES, deleted, killed_after, moved, prepare, two_hosts
+from tests.support.process import Server, mistake, printed
+from tests.support.router import needs_router
+
+pytestmark = needs_router
+
+IS_LONG = "SCALE" in os.environ
+long = pytest.mark.skipif(not IS_LONG, reason="make scale runs this")
+STEPS = (
+    "begin", "prepare_target", "make_login", "make_slot", "subscribe", "copy", "catch_up", "drain", "fence", "receive",
+    "take_over", "publish", "bind_analysts", "give_up", "unsubscribe", "drop_login",
+)  # fmt: skip
+KILLS = STEPS if IS_LONG else ("take_over",)
+ABORTS = STEPS[: STEPS.index("take_over")] if IS_LONG else ("receive",)
+
+
+@dataclass
+class Pair:
+    """Two prepared cells, each with an API server, behind a router."""
+
+    cells: Cells
+    hosts: dict[str, Host]
+
+    def make(self, leads: int = 3) -> Organization:
+        """An organization in the cell a, with leads, which the router knows."""
+        made = self.cells.make_organization("a")
+        self.cells.databases["a"].sql(
+            "insert into app.lead (organization_id, email) select %s, 'lead' || n || '@example.com' "
+            "from generate_series(1, %s) as n",
+            *(made.id, leads),
+        )
+        lines = {digest(key).hex(): "a" for key in made.keys.values()}
+        path = self.cells.folder / files.MAP
+        files.write_map(path, files.read_map(path) | lines)
+        RuntimeMap(self.cells.environ["LEADS_ROUTER_SOCKET"]).change({}, lines)
+        return made
+
+    def client(self, cell: str, key: str) -> httpx.Client:
+        """A client of a cell's own address."""
+        return self.cells.servers[cell][0].client(key)
+
+    def places(self, organization: str) -> tuple[str, ...]:
+        """Where each cell stands."""
+        return tuple(
+            str(self.cells.databases[name].sql("select admin.placement(%s) as place", organization)[0]["place"])
+            for name in NAMES
+        )
+
+    def statuses(self, organization: Organization) -> tuple[int, ...]:
+        """What each cell answers at its own address."""
+        found = []
+        for name in NAMES:
+            with self.client(name, organization.keys["read"]) as client:
+                found.append(client.get("/leads").status_code)
+        return tuple(found)
+
+    def work(self, organization: str) -> list[str]:
+        """Lets the sealers of both cells work. Returns the cells that have sealed an event of the organization."""
+        query = "select count(*) as count from audit.seal where organization_id = %s"
+        sealers = []
+        for name in NAMES:
+            database = self.cells.databases[name]
+            before = database.sql(query, organization)[0]["count"]
+            after = None
+            while rows := database.sql("select * from admin.seal_events(%s)", after, login="leads_worker"):
+                after = rows[0]["organization_id"]
+            if database.sql(query, organization)[0]["count"] != before:
+                sealers.append(name)
+        return sealers
+
+    def leftovers(self) -> list[str]:
+        """Logins, slots, subscriptions and files of moves."""
+        found = []
+        for name in NAMES:
+            database = self.cells.databases[name]
+            for query in (
+                "select rolname as name from pg_roles where rolname like 'leads\\_move\\__%'",
+                "select slot_name as name from pg_replication_slots",
+                "select subname as name from pg_subscription",
+                "select pubname as name from pg_publication",
+            ):
+                found += [f"{name}: {row['name']}" for row in database.sql(query)]
+            found += [str(path) for path in self.hosts[name].data.glob("pgsql_tmp_leads*")]
+        return found
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory, new_server: Callable[..., Server]) -> Iterator[Pair]:
+    with two_hosts() as hosts:
+        databases: dict[str, Database] = {name: host.database for name, host in hosts.items()}
+        folder: Path = tmp_path_factory.mktemp("cells")
+        cells = make_cells(folder, databases, {name: [new_server(database)] for name, database in databases.items()})
+        config = printed(cells.leads("cells", "router-config", "--bind", router.BIND, "--account", ""))
+        with router.running(config, folder) as cells.router, cells.opened:
+            prepare(cells, hosts)
+            yield Pair(cells, hosts)
+
+
+@long
+def test_an_organization_moves_there_and_back(pair: Pair) -> None:
+    acme, stranger = pair.make(), pair.make()
+    assert pair.statuses(acme) == (200, 401)
+    with pair.client("a", acme.keys["write"]) as client:
+        id = client.post("/leads", json={"email": "a@example.com"}).json()["id"]
+        lead = client.get(f"/leads/{id}").json()
+
+    said = moved(pair.cells, acme.id, "b")
+    assert "is in the cell b" in said
+    assert "Requests were refused for" in said
+    assert pair.places(acme.id) == ("moved", "here")
+    assert pair.statuses(acme) == (401, 200)
+    assert pair.statuses(stranger) == (200, 401)
+    with pair.client("b", acme.keys["write"]) as client:
+        assert client.get(f"/leads/{id}").json() == lead
+        assert client.post("/leads", json={"email": "b@example.com"}).status_code == 201
+    assert pair.work(acme.id) == ["b"]
+    assert verdict(pair.cells.databases["b"], acme.id)["holds"]
+    assert pair.leftovers() == []
+    # A repetition changes nothing.
+    moved(pair.cells, acme.id, "b")
+    assert "delete-moved" in mistake(pair.cells.leads("organizations", "move", acme.id, "--to", "a"))
+    deleted(pair.cells, pair.hosts, acme.id, "a")
+    moved(pair.cells, acme.id, "a")
+    assert pair.places(acme.id) == ("here", "moved")
+    assert pair.statuses(acme) == (200, 401)
+    with pair.client("a", acme.keys["read"]) as client:
+        assert {"a@example.com", "b@example.com"} < {each["email"] for each in client.get("/leads").json()["data"]}
+    assert pair.work(acme.id) in ([], ["a"])
+    assert verdict(pair.cells.databases["a"], acme.id)["holds"]
+
+
+@pytest.mark.parametrize("step", KILLS)
+def test_a_killed_move_goes_on(pair: Pair, step: str) -> None:
+    acme = pair.make()
+    killed_after(pair.cells, step, "move", acme.id, "--to", "b")
+    with pair.client("a", acme.keys["write"]) as client:
+        client.post("/leads", json={"email": "later@example.com"})
+    statuses, is_over = pair.statuses(acme), STEPS.index(step) >= STEPS.index("take_over")
+    assert statuses.count(200) == 1 or (not is_over and statuses == (503, 401)), statuses
+    assert pair.work(acme.id) == ([] if 503 in statuses and not is_over else ["b"] if is_over else ["a"])
+    if is_over:
+        refused = mistake(pair.cells.leads("organizations", "move", acme.id, "--abort"))
+        assert "move to abort" in refused or "taken over already" in refused
+
+    moved(pair.cells, acme.id, "b")
+    assert pair.places(acme.id) == ("moved", "here")
+    assert pair.statuses(acme) == (401, 200)
+    assert pair.leftovers() == []
+    pair.work(acme.id)
+    chain = verdict(pair.cells.databases["b"], acme.id)
+    assert (chain["holds"], chain["unsealed"]) == (True, 0)
+    assert pair.cells.client(acme.keys["read"]).get("/leads").status_code == 200
+
+
+@pytest.mark.parametrize("step", ABORTS)
+def test_a_killed_move_can_be_aborted(pair: Pair, step: str) -> None:
+    acme = pair.make()
+    killed_after(pair.cells, step, "move", acme.id, "--to", "b")
+    printed_text = pair.cells.leads("organizations", "move", acme.id, "--abort")
+    assert "as before" in printed_text.stdout, printed_text.stderr
+    assert pair.places(acme.id) == ("here", "absent")
+    assert pair.statuses(acme) == (200, 401)
+    assert pair.leftovers() == []
+    assert pair.cells.databases["b"].sql("select id from audit.event where organization_id = %s", acme.id) == []
+    if IS_LONG:
+        moved(pair.cells, acme.id, "b")
+        pair.work(acme.id)
+        assert verdict(pair.cells.databases["b"], acme.id)["holds"]
+
+
+def test_a_lead_that_is_erased_during_the_move_stays_erased(pair: Pair) -> None:
+    acme = pair.make()
+    source, target = (pair.cells.databases[name] for name in NAMES)
+    with pair.client("a", acme.keys["write"]) as client:
+        id = client.post("/leads", json={"email": "secret@example.com", "name": "Secret"}).json()["id"]
+    killed_after(pair.cells, "copy", "move", acme.id, "--to", "b")
+    check_password(pair, acme.id)
+    assert target.sql("select id from app.lead where id = %s", id)
+    source.sql("select admin.erase_lead(%s, %s)", acme.id, id, login="leads_operator")
+
+    moved(pair.cells, acme.id, "b")
+    pair.work(acme.id)
+    assert target.sql("select id from app.lead where id = %s", id) == []
+    query = (
+        "select action, payload::text, salt from audit.event where organization_id = %s and lead_id = %s order by id"
+    )
+    events = target.sql(query, acme.id, id)
+    assert [row["action"] for row in events] == ["lead.created", "lead.erased"]
+    assert "secret" not in str(events).lower()
+    assert events == source.sql(query, acme.id, id)
+    assert verdict(target, acme.id)["holds"]
+
+
+def check_password(pair: Pair, organization: str) -> None:
+    """The password of a move is in a file only, which PostgreSQL's account alone can read, and it expires."""
+    connection = pair.cells.databases["b"].sql("select subconninfo from pg_subscription")[0]["subconninfo"]
+    assert "password=" not in connection
+    assert "passfile=" in connection
+    (file,) = pair.hosts["b"].data.glob("pgsql_tmp_leads*")
+    assert file.stat().st_mode & 0o777 == 0o600
+    login = f"leads_move_{uuid.UUID(organization).hex}"
+    query = "select rolvaliduntil - now() < '1 day' as is_soon from pg_roles where rolname = %s"
+    assert pair.cells.databases["a"].sql(query, login) == [{"is_soon": True}]
+
+
+@dataclass
+class Writer:
+    """Writes leads with an Idempotency-Key each, and repeats what was refused with 503."""
+
+    client: httpx.Client
+    created: list[str] = field(default_factory=list)
+    refused: int = 0
+    faults: list[str] = field(default_factory=list)
+
+    def run(self, is_over: threading.Event) -> None:
+        while not is_over.is_set():
+            email = f"{uuid.uuid4().hex}@example.com"
+            while not self.write(email):
+                time.sleep(0.05)
+
+    def write(self, email: str) -> bool:
+        """Whether the lead was created, or will never be."""
+        try:
+            answer = self.client.post("/leads", json={"email": email}, headers={"Idempotency-Key": email})
+        except httpx.TransportError as error:
+            self.faults.append(repr(error))
+            return True
+        if answer.status_code == 503 and "retry-after" in answer.headers:
+            self.refused += 1
+            return False
+        if answer.status_code == 201:
+            self.created.append(email)
+        else:
+            self.faults.append(f"{answer.status_code} {answer.text}")
+        return True
+
+
+def test_every_acknowledged_write_exists_once_after_moves_there_and_back(pair: Pair) -> None:
+    organizations = [pair.make() for _ in range(20 if IS_LONG else 4)]
+    acme = organizations[0]
+    writers = [Writer(pair.cells.client(each.keys["write"])) for each in organizations]
+    is_over = threading.Event()
+    threads = [threading.Thread(target=writer.run, args=(is_over,)) for writer in writers]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(3 if IS_LONG else 1):
+            moved(pair.cells, acme.id, "b")
+            deleted(pair.cells, pair.hosts, acme.id, "a")
+            moved(pair.cells, acme.id, "a")
+            deleted(pair.cells, pair.hosts, acme.id, "b")
+    finally:
+        is_over.set()
+        for thread in threads:
+            thread.join()
+    assert [writer.faults for writer in writers] == [[] for _ in writers]
+    assert [writer.refused for writer in writers[1:]] == [0] * (len(writers) - 1)
+    database = pair.cells.databases["a"]
+    for organization, writer in zip(organizations, writers, strict=True):
+        assert writer.created
+        rows = database.sql(
+            "select email from app.lead where organization_id = %s and email not like 'lead%%'", organization.id
+        )
+        assert sorted(row["email"] for row in rows) == sorted(writer.created)
+        pair.work(organization.id)
+        chain = verdict(database, organization.id)
+        assert (chain["holds"], chain["unsealed"]) == (True, 0)
+    print(f"{len(writers[0].created)} writes of the moved organization, {writers[0].refused} refused")
+
+
+def test_only_an_organization_that_moves_gets_a_login(pair: Pair) -> None:
+    acme, operator = pair.make(), pair.cells.databases["a"]
+    verifier = "SCRAM-SHA-256$4096:c2FsdA==$c3RvcmVk:c2VydmVy"
+    with pytest.raises(psycopg.Error, match="no_such_move"):
+        operator.sql("select cell.make_login(%s, %s)", acme.id, verifier, login="leads_operator")
+    with pytest.raises(psycopg.Error, match="no_such_move"):
+        operator.sql("select cell.make_slot(%s)", acme.id, login="leads_operator")
+    with pytest.raises(psycopg.Error, match="no_such_move"):
+        operator.sql("select cell.subscribe(%s, 'b')", acme.id, login="leads_operator")
+    for login in ("leads_api", "leads_worker"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            operator.sql("select cell.lock_move(%s)", acme.id, login=login)
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        operator.sql("insert into cell.peer values ('c', 'host=example.com')", login="leads_operator")
+
+
+def test_a_cell_that_is_not_prepared_is_named(pair: Pair) -> None:
+    acme, database = pair.make(), pair.cells.databases["b"]
+    database.sql("alter schema cell rename to elsewhere")
+    try:
+        said = mistake(pair.cells.leads("organizations", "move", acme.id, "--to", "b"))
+    finally:
+        database.sql("alter schema elsewhere rename to cell")
+    assert said.endswith("leads cells prepare b")
+    assert pair.places(acme.id) == ("here", "absent")
+
+
+def test_a_move_that_waits_too_long_lets_requests_in_again(pair: Pair) -> None:
+    acme = pair.make()
+    source = pair.cells.databases["a"]
+    killed_after(pair.cells, "drain", "move", acme.id, "--to", "b")
+    with source.connect() as connection:
+        connection.autocommit = False
+        connection.execute("update app.lead set name = 'Late' where organization_id = %s", [acme.id])
+        said = mistake(pair.cells.leads("organizations", "move", acme.id, "--resume", "--give-up-after", "1"))
+        assert "a transaction of postgres" in said
+        assert pair.statuses(acme) == (200, 401)
+        connection.commit()
+    moved(pair.cells, acme.id, "b")
+    rows = pair.cells.databases["b"].sql("select distinct name from app.lead where organization_id = %s", acme.id)
+    assert rows == [{"name": "Late"}]
