@@ -1857,6 +1857,33 @@ COMMENT ON FUNCTION admin.analysts(organization_id uuid) IS 'The analysts of an 
 state: "good", "expired", "revoked" (the login is being removed) or "gone" (the cluster has no such login; leads bi revoke
 removes the entry).';
 
+CREATE TABLE auth.unannounced_key (
+    organization_id uuid NOT NULL,
+    key_id uuid NOT NULL
+);
+ALTER TABLE ONLY auth.unannounced_key ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY auth.unannounced_key ALTER COLUMN key_id SET STATISTICS 0;
+
+ALTER TABLE ONLY auth.unannounced_key FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE auth.unannounced_key OWNER TO leads_auth;
+
+COMMENT ON TABLE auth.unannounced_key IS 'The new keys of a cell that the router does not know yet. A database that is no cell has none.';
+
+COMMENT ON COLUMN auth.unannounced_key.key_id IS 'The key.';
+
+CREATE FUNCTION admin.announce_keys(organization_ids uuid[], key_ids uuid[]) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    BEGIN ATOMIC
+ DELETE FROM auth.unannounced_key u
+    USING UNNEST(announce_keys.organization_ids, announce_keys.key_ids) k(organization_id, key_id)
+   WHERE ((u.organization_id = k.organization_id) AND (u.key_id = k.key_id));
+END;
+
+ALTER FUNCTION admin.announce_keys(organization_ids uuid[], key_ids uuid[]) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.announce_keys(organization_ids uuid[], key_ids uuid[]) IS 'Notes that the router knows these keys. organization_ids: the organization of each key.';
+
 CREATE FUNCTION api.schema_version() RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
@@ -2915,6 +2942,57 @@ COMMENT ON FUNCTION admin.catalogue() IS 'Every object of our schemas, every pri
 definition: SQL that creates or restores the object and ends with a semicolon. If no single statement could, it is a
 description without a semicolon. removal: SQL that removes the object; null if it can''t be removed.';
 
+CREATE TABLE auth.api_key (
+    organization_id uuid NOT NULL,
+    id uuid DEFAULT app.new_id() NOT NULL,
+    name text,
+    scopes text[] NOT NULL,
+    digest bytea NOT NULL,
+    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
+    expires_at timestamp(3) with time zone,
+    revoked_at timestamp(3) with time zone,
+    rotated_from uuid,
+    CONSTRAINT api_key_digest_has_32_bytes CHECK ((octet_length(digest) = 32)),
+    CONSTRAINT api_key_name_is_text_of_1_to_255 CHECK (app.is_text(name, 255)),
+    CONSTRAINT api_key_scopes_are_a_level CHECK (((((scopes = ARRAY['read'::text]) OR (scopes = ARRAY['read'::text, 'write'::text])) OR (scopes = ARRAY['read'::text, 'write'::text, 'admin'::text])) OR (scopes = ARRAY['form'::text])))
+);
+ALTER TABLE ONLY auth.api_key ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY auth.api_key ALTER COLUMN id SET STATISTICS 0;
+ALTER TABLE ONLY auth.api_key ALTER COLUMN name SET STATISTICS 0;
+ALTER TABLE ONLY auth.api_key ALTER COLUMN scopes SET STATISTICS 0;
+ALTER TABLE ONLY auth.api_key ALTER COLUMN digest SET STATISTICS 0;
+ALTER TABLE ONLY auth.api_key ALTER COLUMN created_at SET STATISTICS 0;
+ALTER TABLE ONLY auth.api_key ALTER COLUMN expires_at SET STATISTICS 0;
+ALTER TABLE ONLY auth.api_key ALTER COLUMN revoked_at SET STATISTICS 0;
+ALTER TABLE ONLY auth.api_key ALTER COLUMN rotated_from SET STATISTICS 0;
+
+ALTER TABLE ONLY auth.api_key FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE auth.api_key OWNER TO leads_auth;
+
+COMMENT ON TABLE auth.api_key IS 'API keys. The key itself is not stored: only the SHA-256 of its SHA-256 is.';
+
+COMMENT ON COLUMN auth.api_key.scopes IS 'What the key may do: {read}, {read,write} or {read,write,admin}; {form}: it is the token of a form.';
+
+COMMENT ON COLUMN auth.api_key.digest IS 'SHA-256 of the SHA-256 of the key. A request proves its key with the inner digest, so this digest proves nothing.';
+
+COMMENT ON COLUMN auth.api_key.expires_at IS 'The key is refused from this time on; null: it does not expire.';
+
+COMMENT ON COLUMN auth.api_key.rotated_from IS 'The id of the key that this key replaces.';
+
+CREATE FUNCTION auth.routed_keys(organization_id uuid) RETURNS TABLE(key_id uuid, digest bytea)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT k.id,
+     k.digest
+    FROM auth.api_key k
+   WHERE ((k.organization_id = routed_keys.organization_id) AND (k.revoked_at IS NULL) AND ((k.expires_at IS NULL) OR (k.expires_at > now())));
+END;
+
+ALTER FUNCTION auth.routed_keys(organization_id uuid) OWNER TO leads_auth;
+
+COMMENT ON FUNCTION auth.routed_keys(organization_id uuid) IS 'The valid keys of an organization, tokens of forms among them, with the digest of the digest of each, which is no claim.';
+
 CREATE TABLE app.placement (
     organization_id uuid NOT NULL,
     state text NOT NULL,
@@ -2951,6 +3029,75 @@ COMMENT ON COLUMN app.placement.changed_in IS 'The transaction in which rows com
 COMMENT ON COLUMN app.placement.waits_for IS 'moving: the transactions that may have begun before the fence and that had not ended at the last look. Null: nobody looked yet.';
 
 COMMENT ON COLUMN app.placement.handed_over_at IS 'moving: when admin.owned_rows first returned rows. From then on, the other cell may have taken over.';
+
+CREATE FUNCTION admin.routed_credentials(after uuid, batch integer, organization_ids uuid[] DEFAULT NULL::uuid[]) RETURNS TABLE(organization_id uuid, is_moving boolean, key_id uuid, digest text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ WITH answered AS (
+          SELECT o.organization_id,
+             (NOT (p.state IS DISTINCT FROM 'moving'::text)) AS is_moving
+            FROM (app.organization o
+              LEFT JOIN app.placement p ON ((p.organization_id = o.organization_id)))
+           WHERE (((p.state IS NULL) OR (p.state <> ALL (ARRAY['moved'::text, 'arriving'::text]))) AND ((routed_credentials.after IS NULL) OR (o.organization_id > routed_credentials.after)) AND ((routed_credentials.organization_ids IS NULL) OR (o.organization_id = ANY (routed_credentials.organization_ids))))
+           ORDER BY o.organization_id
+          LIMIT routed_credentials.batch
+         )
+  SELECT a.organization_id,
+     a.is_moving,
+     k.key_id,
+     encode(k.digest, 'hex'::text) AS encode
+    FROM (answered a
+      LEFT JOIN LATERAL auth.routed_keys(a.organization_id) k(key_id, digest) ON (true))
+   ORDER BY a.organization_id;
+END;
+
+ALTER FUNCTION admin.routed_credentials(after uuid, batch integer, organization_ids uuid[]) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.routed_credentials(after uuid, batch integer, organization_ids uuid[]) IS 'The organizations for which this cell answers, in the order of their ids, each with the digests of its valid keys and forms.
+
+An organization without a credential has one row, without a key. after: the last organization of the previous part, or null.
+batch: the number of organizations; null: all. organization_ids: only these. is_moving: the cell refuses its requests until it has
+moved.';
+
+CREATE FUNCTION api.release_version() RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT '0.9.0'::text;
+END;
+
+ALTER FUNCTION api.release_version() OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.release_version() IS 'The version of the release that made this schema. The reference shows it.';
+
+CREATE TABLE auth.cell (
+    is_only boolean DEFAULT true NOT NULL,
+    name text NOT NULL,
+    CONSTRAINT cell_is_the_only_one CHECK (is_only),
+    CONSTRAINT cell_name_is_a_name CHECK ((name ~ '^[a-z][a-z0-9_]{0,30}$'::text))
+);
+
+ALTER TABLE auth.cell OWNER TO leads_auth;
+
+COMMENT ON TABLE auth.cell IS 'The name of the cell that this database is. Without a row it is no cell, and stands alone.';
+
+COMMENT ON COLUMN auth.cell.is_only IS 'Always true: the table has one row at most.';
+
+COMMENT ON COLUMN auth.cell.name IS 'The name in the directory of the cells.';
+
+CREATE FUNCTION admin.cell() RETURNS TABLE(name text, release text, organizations bigint, credentials bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT ( SELECT c.name
+            FROM auth.cell c) AS name,
+     api.release_version() AS release_version,
+     count(DISTINCT r.organization_id) AS count,
+     count(r.digest) AS count
+    FROM admin.routed_credentials(NULL::uuid, NULL::integer) r(organization_id, is_moving, key_id, digest);
+END;
+
+ALTER FUNCTION admin.cell() OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.cell() IS 'The name of the cell, null if the database is none; the release of its schema; and the numbers of the organizations that it answers for and of their credentials.';
 
 CREATE VIEW app.fenced_organization WITH (security_invoker='true') AS
  SELECT organization_id,
@@ -5926,7 +6073,7 @@ CREATE FUNCTION admin.trigger_findings() RETURNS TABLE(subject text, finding tex
                      ELSE NULL::text
                  END AS condition
             FROM admin.tenant_table t
-           WHERE ((NOT t.is_partition) AND (t.name <> ALL (ARRAY['app.idempotency_key'::text, 'app.lead_word'::text, 'app.unindexed_lead'::text, 'intake.submission'::text, 'intake.client'::text, 'crm.attempt'::text, 'app.stage_stay'::text, 'app.stage_day'::text, 'app.stage_progress'::text, 'app.uncounted_seal'::text, 'admin.lead_import'::text, 'admin.import_row'::text, 'webhook.delivery'::text, 'webhook.recipient'::text, 'auth.key_use'::text, 'webhook.unqueued_batch'::text, 'app.placement'::text, 'audit.event'::text, 'audit.unsealed'::text, 'audit.seal'::text])))
+           WHERE ((NOT t.is_partition) AND (t.name <> ALL (ARRAY['app.idempotency_key'::text, 'app.lead_word'::text, 'app.unindexed_lead'::text, 'intake.submission'::text, 'intake.client'::text, 'crm.attempt'::text, 'app.stage_stay'::text, 'app.stage_day'::text, 'app.stage_progress'::text, 'app.uncounted_seal'::text, 'admin.lead_import'::text, 'admin.import_row'::text, 'webhook.delivery'::text, 'webhook.recipient'::text, 'auth.key_use'::text, 'auth.unannounced_key'::text, 'webhook.unqueued_batch'::text, 'app.placement'::text, 'audit.event'::text, 'audit.unsealed'::text, 'audit.seal'::text])))
          UNION ALL
           SELECT t.oid,
              t.name,
@@ -5936,7 +6083,7 @@ CREATE FUNCTION admin.trigger_findings() RETURNS TABLE(subject text, finding tex
              g.is_always,
              NULL::integer,
              NULL::text
-            FROM (( VALUES ('app.lead'::text,'_100_refuse_truncate'::text,false), ('app.lead'::text,'_110_check_first_score'::text,false), ('app.lead'::text,'_120_check_score'::text,false), ('app.lead'::text,'_600_keep_first_score'::text,false), ('app.lead'::text,'_610_keep_set_score'::text,false), ('app.lead'::text,'_910_push_first_stage'::text,false), ('app.lead'::text,'_920_push_stage'::text,false), ('app.lead_word'::text,'_100_refuse_truncate'::text,false), ('app.unindexed_lead'::text,'_100_refuse_truncate'::text,false), ('app.stage_stay'::text,'_100_refuse_truncate'::text,false), ('app.stage_day'::text,'_100_refuse_truncate'::text,false), ('app.stage_progress'::text,'_100_refuse_truncate'::text,false), ('app.uncounted_seal'::text,'_100_refuse_truncate'::text,false), ('app.placement'::text,'_100_refuse_truncate'::text,false), ('auth.api_key'::text,'_100_refuse_truncate'::text,false), ('auth.key_use'::text,'_100_refuse_truncate'::text,false), ('crm.attempt'::text,'_100_refuse_truncate'::text,false), ('crm.attempt'::text,'_110_keep_outcome'::text,false), ('crm.connection'::text,'_100_refuse_truncate'::text,false), ('intake.form'::text,'_100_refuse_truncate'::text,false), ('intake.form'::text,'_120_keep_identity'::text,false), ('intake.submission'::text,'_100_refuse_truncate'::text,false), ('webhook.endpoint'::text,'_100_refuse_truncate'::text,false), ('webhook.endpoint'::text,'_120_keep_identity'::text,false), ('webhook.endpoint'::text,'_500_stamp'::text,false), ('webhook.endpoint'::text,'_800_queue'::text,false), ('webhook.endpoint'::text,'_810_queue_enabled'::text,false), ('webhook.delivery'::text,'_100_refuse_truncate'::text,false), ('webhook.delivery'::text,'_110_keep_event'::text,false), ('webhook.delivery'::text,'_130_count_up'::text,false), ('webhook.recipient'::text,'_100_refuse_truncate'::text,false), ('webhook.unqueued_batch'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_110_keep_identity'::text,false), ('crm.sync'::text,'_120_keep_outcome'::text,false), ('crm.sync'::text,'_130_count_up'::text,false), ('crm.sync'::text,'_140_lease_by_attempt'::text,false), ('scoring.model'::text,'_100_refuse_truncate'::text,false), ('scoring.model'::text,'_130_keep_active'::text,false), ('scoring.model'::text,'_140_keep_history'::text,false), ('scoring.score'::text,'_100_refuse_truncate'::text,false), ('scoring.score'::text,'_110_refuse_change'::text,false), ('scoring.score'::text,'_120_check'::text,false), ('scoring.score'::text,'_500_apply'::text,false), ('scoring.signal'::text,'_100_refuse_truncate'::text,false), ('audit.event'::text,'_100_refuse_change'::text,true), ('audit.event'::text,'_105_refuse_delete'::text,true), ('audit.event'::text,'_110_refuse_truncate'::text,true), ('audit.event'::text,'_120_check_erasure'::text,true), ('audit.event'::text,'_125_check_departure'::text,true), ('audit.seal'::text,'_100_refuse_change'::text,true), ('audit.seal'::text,'_105_refuse_delete'::text,true), ('audit.seal'::text,'_110_refuse_truncate'::text,true), ('audit.seal'::text,'_125_check_departure'::text,true), ('audit.unsealed'::text,'_100_refuse_truncate'::text,false)) g("table", trigger, is_always)
+            FROM (( VALUES ('app.lead'::text,'_100_refuse_truncate'::text,false), ('app.lead'::text,'_110_check_first_score'::text,false), ('app.lead'::text,'_120_check_score'::text,false), ('app.lead'::text,'_600_keep_first_score'::text,false), ('app.lead'::text,'_610_keep_set_score'::text,false), ('app.lead'::text,'_910_push_first_stage'::text,false), ('app.lead'::text,'_920_push_stage'::text,false), ('app.lead_word'::text,'_100_refuse_truncate'::text,false), ('app.unindexed_lead'::text,'_100_refuse_truncate'::text,false), ('app.stage_stay'::text,'_100_refuse_truncate'::text,false), ('app.stage_day'::text,'_100_refuse_truncate'::text,false), ('app.stage_progress'::text,'_100_refuse_truncate'::text,false), ('app.uncounted_seal'::text,'_100_refuse_truncate'::text,false), ('app.placement'::text,'_100_refuse_truncate'::text,false), ('auth.api_key'::text,'_100_refuse_truncate'::text,false), ('auth.key_use'::text,'_100_refuse_truncate'::text,false), ('auth.unannounced_key'::text,'_100_refuse_truncate'::text,false), ('auth.api_key'::text,'_950_announce'::text,false), ('crm.attempt'::text,'_100_refuse_truncate'::text,false), ('crm.attempt'::text,'_110_keep_outcome'::text,false), ('crm.connection'::text,'_100_refuse_truncate'::text,false), ('intake.form'::text,'_100_refuse_truncate'::text,false), ('intake.form'::text,'_120_keep_identity'::text,false), ('intake.submission'::text,'_100_refuse_truncate'::text,false), ('webhook.endpoint'::text,'_100_refuse_truncate'::text,false), ('webhook.endpoint'::text,'_120_keep_identity'::text,false), ('webhook.endpoint'::text,'_500_stamp'::text,false), ('webhook.endpoint'::text,'_800_queue'::text,false), ('webhook.endpoint'::text,'_810_queue_enabled'::text,false), ('webhook.delivery'::text,'_100_refuse_truncate'::text,false), ('webhook.delivery'::text,'_110_keep_event'::text,false), ('webhook.delivery'::text,'_130_count_up'::text,false), ('webhook.recipient'::text,'_100_refuse_truncate'::text,false), ('webhook.unqueued_batch'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_110_keep_identity'::text,false), ('crm.sync'::text,'_120_keep_outcome'::text,false), ('crm.sync'::text,'_130_count_up'::text,false), ('crm.sync'::text,'_140_lease_by_attempt'::text,false), ('scoring.model'::text,'_100_refuse_truncate'::text,false), ('scoring.model'::text,'_130_keep_active'::text,false), ('scoring.model'::text,'_140_keep_history'::text,false), ('scoring.score'::text,'_100_refuse_truncate'::text,false), ('scoring.score'::text,'_110_refuse_change'::text,false), ('scoring.score'::text,'_120_check'::text,false), ('scoring.score'::text,'_500_apply'::text,false), ('scoring.signal'::text,'_100_refuse_truncate'::text,false), ('audit.event'::text,'_100_refuse_change'::text,true), ('audit.event'::text,'_105_refuse_delete'::text,true), ('audit.event'::text,'_110_refuse_truncate'::text,true), ('audit.event'::text,'_120_check_erasure'::text,true), ('audit.event'::text,'_125_check_departure'::text,true), ('audit.seal'::text,'_100_refuse_change'::text,true), ('audit.seal'::text,'_105_refuse_delete'::text,true), ('audit.seal'::text,'_110_refuse_truncate'::text,true), ('audit.seal'::text,'_125_check_departure'::text,true), ('audit.unsealed'::text,'_100_refuse_truncate'::text,false)) g("table", trigger, is_always)
               JOIN admin.tenant_table t ON ((t.name = g."table")))
          UNION ALL
           SELECT t.oid,
@@ -6433,44 +6580,6 @@ COMMENT ON FUNCTION admin.form_submissions(organization_id uuid, form_id uuid, b
 
 form_id: null for all forms of the organization. The read is recorded in the audit log. Raises PT404 organization_not_found.';
 
-CREATE TABLE auth.api_key (
-    organization_id uuid NOT NULL,
-    id uuid DEFAULT app.new_id() NOT NULL,
-    name text,
-    scopes text[] NOT NULL,
-    digest bytea NOT NULL,
-    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
-    expires_at timestamp(3) with time zone,
-    revoked_at timestamp(3) with time zone,
-    rotated_from uuid,
-    CONSTRAINT api_key_digest_has_32_bytes CHECK ((octet_length(digest) = 32)),
-    CONSTRAINT api_key_name_is_text_of_1_to_255 CHECK (app.is_text(name, 255)),
-    CONSTRAINT api_key_scopes_are_a_level CHECK (((((scopes = ARRAY['read'::text]) OR (scopes = ARRAY['read'::text, 'write'::text])) OR (scopes = ARRAY['read'::text, 'write'::text, 'admin'::text])) OR (scopes = ARRAY['form'::text])))
-);
-ALTER TABLE ONLY auth.api_key ALTER COLUMN organization_id SET STATISTICS 0;
-ALTER TABLE ONLY auth.api_key ALTER COLUMN id SET STATISTICS 0;
-ALTER TABLE ONLY auth.api_key ALTER COLUMN name SET STATISTICS 0;
-ALTER TABLE ONLY auth.api_key ALTER COLUMN scopes SET STATISTICS 0;
-ALTER TABLE ONLY auth.api_key ALTER COLUMN digest SET STATISTICS 0;
-ALTER TABLE ONLY auth.api_key ALTER COLUMN created_at SET STATISTICS 0;
-ALTER TABLE ONLY auth.api_key ALTER COLUMN expires_at SET STATISTICS 0;
-ALTER TABLE ONLY auth.api_key ALTER COLUMN revoked_at SET STATISTICS 0;
-ALTER TABLE ONLY auth.api_key ALTER COLUMN rotated_from SET STATISTICS 0;
-
-ALTER TABLE ONLY auth.api_key FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE auth.api_key OWNER TO leads_auth;
-
-COMMENT ON TABLE auth.api_key IS 'API keys. The key itself is not stored: only the SHA-256 of its SHA-256 is.';
-
-COMMENT ON COLUMN auth.api_key.scopes IS 'What the key may do: {read}, {read,write} or {read,write,admin}; {form}: it is the token of a form.';
-
-COMMENT ON COLUMN auth.api_key.digest IS 'SHA-256 of the SHA-256 of the key. A request proves its key with the inner digest, so this digest proves nothing.';
-
-COMMENT ON COLUMN auth.api_key.expires_at IS 'The key is refused from this time on; null: it does not expire.';
-
-COMMENT ON COLUMN auth.api_key.rotated_from IS 'The id of the key that this key replaces.';
-
 CREATE FUNCTION auth.key_state(organization_id uuid, id uuid) RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
     BEGIN ATOMIC
@@ -6876,6 +6985,18 @@ It takes the first organization with an id greater than "after" that has leads i
 row if there is no such organization. indexed: the number of leads.
 
 A lead that another session has locked stays in the queue. Several workers may call it at the same time.';
+
+CREATE FUNCTION admin.is_announced(organization_id uuid) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT (NOT (EXISTS ( SELECT
+            FROM auth.unannounced_key u
+           WHERE (u.organization_id = is_announced.organization_id))));
+END;
+
+ALTER FUNCTION admin.is_announced(organization_id uuid) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.is_announced(organization_id uuid) IS 'Whether the router of the cells knows all keys and forms of the organization. True in a database that is no cell.';
 
 CREATE FUNCTION admin.keep_catalogue(drifted jsonb DEFAULT '{}'::jsonb) RETURNS void
     LANGUAGE sql SECURITY DEFINER
@@ -7707,6 +7828,32 @@ END;
 ALTER FUNCTION admin.new_key(organization_id uuid) OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.new_key(organization_id uuid) IS 'A key that is not stored yet: the caller computes its digest. Raises PT404 organization_not_found, PT409 organization_erased.';
+
+CREATE FUNCTION admin.organization_of(id uuid) RETURNS uuid
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT r.organization_id
+    FROM admin.routed_credentials(NULL::uuid, NULL::integer, ARRAY( SELECT o.organization_id
+            FROM app.organization o
+           WHERE (o.organization_id = organization_of.id)
+         UNION ALL
+          SELECT k.organization_id
+            FROM auth.api_key k
+           WHERE (k.id = organization_of.id)
+         UNION ALL
+          SELECT f.organization_id
+            FROM intake.form f
+           WHERE (f.id = organization_of.id)
+         UNION ALL
+          SELECT p.organization_id
+            FROM webhook.endpoint p
+           WHERE (p.id = organization_of.id))) r(organization_id, is_moving, key_id, digest)
+  LIMIT 1;
+END;
+
+ALTER FUNCTION admin.organization_of(id uuid) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.organization_of(id uuid) IS 'The organization with this id, or of the key, the form or the webhook with it; null if this cell does not answer for it.';
 
 CREATE FUNCTION admin.organizations() RETURNS TABLE(id uuid, name text, environment text, created_at text, erased_at text, country_code text, accepts_name_and_phone boolean, keep_audit_years integer, time_zone text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -8827,16 +8974,6 @@ ALTER FUNCTION admin.sealing_key() OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.sealing_key() IS 'The current public key of the workers, with its id. Raises PT409 no_sealing_key if no worker has announced one.';
 
-CREATE FUNCTION api.release_version() RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    BEGIN ATOMIC
- SELECT '0.9.0'::text;
-END;
-
-ALTER FUNCTION api.release_version() OWNER TO leads_exec;
-
-COMMENT ON FUNCTION api.release_version() IS 'The version of the release that made this schema. The reference shows it.';
-
 CREATE TABLE webhook.delivery (
     organization_id uuid NOT NULL,
     id uuid DEFAULT app.new_id() NOT NULL,
@@ -9146,6 +9283,34 @@ COMMENT ON FUNCTION admin.service_figures() IS 'Numbers about all organizations 
 At most 10,000 rows of a queue are counted, so 10,000 means at least as many. table_rows is PostgreSQL''s estimate.
 transaction: an open transaction, by the process and the transaction id.';
 
+CREATE FUNCTION admin.set_cell(name text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_name text := (select c.name from auth.cell as c);
+begin
+  if set_cell.name is null then
+    delete from auth.cell as c where c.is_only;
+    delete from auth.unannounced_key;
+  elsif v_name is null then
+    insert into auth.cell (name) values (set_cell.name);
+  elsif v_name <> set_cell.name then
+    raise sqlstate 'PT409' using
+      message = 'cell_has_a_name',
+      hint = format(
+        'This database is the cell %s. Give each cell a database of its own, or remove the name: leads cells remove %s', v_name,
+        v_name
+      );
+  end if;
+end $$;
+
+ALTER FUNCTION admin.set_cell(name text) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.set_cell(name text) IS 'Makes this database a cell with this name. From then on, a response shows a new key only when the router knows it.
+
+name: as in the directory of the cells; null: the database is no cell any more. Raises PT409 cell_has_a_name.';
+
 CREATE FUNCTION admin.set_form(form_id uuid, settings jsonb) RETURNS SETOF api.form
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -9314,7 +9479,7 @@ CREATE FUNCTION admin.table_class() RETURNS TABLE("position" integer, relation t
  SELECT c."position",
      c.relation,
      c.class
-    FROM ( VALUES (10,'app.organization'::text,'data'::text), (20,'app.pipeline_stage'::text,'data'::text), (30,'audit.event'::text,'data'::text), (31,'audit.seal'::text,'data'::text), (32,'audit.unsealed'::text,'ownership'::text), (40,'auth.api_key'::text,'ownership'::text), (41,'auth.key_use'::text,'ownership'::text), (42,'auth.analyst'::text,'ownership'::text), (50,'scoring.model'::text,'data'::text), (60,'app.lead'::text,'data'::text), (61,'scoring.signal'::text,'data'::text), (62,'scoring.score'::text,'data'::text), (63,'app.lead_word'::text,'data'::text), (64,'app.unindexed_lead'::text,'data'::text), (65,'app.idempotency_key'::text,'data'::text), (70,'app.stage_stay'::text,'data'::text), (71,'app.stage_day'::text,'data'::text), (72,'app.stage_progress'::text,'data'::text), (73,'app.uncounted_seal'::text,'derived'::text), (80,'crm.sync'::text,'data'::text), (81,'crm.attempt'::text,'data'::text), (82,'crm.connection'::text,'ownership'::text), (90,'intake.form'::text,'ownership'::text), (91,'intake.submission'::text,'data'::text), (92,'intake.client'::text,'derived'::text), (100,'webhook.endpoint'::text,'ownership'::text), (101,'webhook.delivery'::text,'data'::text), (102,'webhook.recipient'::text,'data'::text), (103,'webhook.unqueued_batch'::text,'derived'::text), (110,'admin.lead_import'::text,'data'::text), (111,'admin.import_row'::text,'derived'::text), (120,'app.placement'::text,'derived'::text)) c("position", relation, class);
+    FROM ( VALUES (10,'app.organization'::text,'data'::text), (20,'app.pipeline_stage'::text,'data'::text), (30,'audit.event'::text,'data'::text), (31,'audit.seal'::text,'data'::text), (32,'audit.unsealed'::text,'ownership'::text), (40,'auth.api_key'::text,'ownership'::text), (41,'auth.key_use'::text,'ownership'::text), (42,'auth.analyst'::text,'ownership'::text), (43,'auth.unannounced_key'::text,'derived'::text), (50,'scoring.model'::text,'data'::text), (60,'app.lead'::text,'data'::text), (61,'scoring.signal'::text,'data'::text), (62,'scoring.score'::text,'data'::text), (63,'app.lead_word'::text,'data'::text), (64,'app.unindexed_lead'::text,'data'::text), (65,'app.idempotency_key'::text,'data'::text), (70,'app.stage_stay'::text,'data'::text), (71,'app.stage_day'::text,'data'::text), (72,'app.stage_progress'::text,'data'::text), (73,'app.uncounted_seal'::text,'derived'::text), (80,'crm.sync'::text,'data'::text), (81,'crm.attempt'::text,'data'::text), (82,'crm.connection'::text,'ownership'::text), (90,'intake.form'::text,'ownership'::text), (91,'intake.submission'::text,'data'::text), (92,'intake.client'::text,'derived'::text), (100,'webhook.endpoint'::text,'ownership'::text), (101,'webhook.delivery'::text,'data'::text), (102,'webhook.recipient'::text,'data'::text), (103,'webhook.unqueued_batch'::text,'derived'::text), (110,'admin.lead_import'::text,'data'::text), (111,'admin.import_row'::text,'derived'::text), (120,'app.placement'::text,'derived'::text)) c("position", relation, class);
 END;
 
 ALTER FUNCTION admin.table_class() OWNER TO leads_jobs;
@@ -9509,6 +9674,18 @@ COMMENT ON FUNCTION admin.try_scoring_model(organization_id uuid, lead_id uuid, 
 instant: null for now; otherwise only signals that were observed until then count. document: the model; null for the model in
 force. model, model_version: null if document has a value. Writes the event lead.read. Raises PT404 organization_not_found and lead_not_found, PT422
 invalid_model.';
+
+CREATE FUNCTION admin.unannounced_keys() RETURNS TABLE(organization_id uuid, key_id uuid)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT u.organization_id,
+     u.key_id
+    FROM auth.unannounced_key u;
+END;
+
+ALTER FUNCTION admin.unannounced_keys() OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.unannounced_keys() IS 'The keys whose responses wait for the router. A database that is no cell has none.';
 
 CREATE FUNCTION admin.unbind_analyst(login text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -9820,7 +9997,14 @@ begin
   v_form := intake.create_form(v_organization_id, app.read_object(create_form.body));
   perform app.keep_secret_answer(v_organization_id, create_form.idempotency_key, 201, v_form.form_id);
   -- Another statement, which sees the row.
-  return row(201, null::json, row_to_json(intake.form_item(v_organization_id, v_form.form_id, v_form.token))::text);
+  return row(
+    201,
+    auth.announcement(
+      v_organization_id,
+      (select f.key_id from intake.form as f where f.organization_id = v_organization_id and f.id = v_form.form_id)
+    ),
+    row_to_json(intake.form_item(v_organization_id, v_form.form_id, v_form.token))::text
+  );
 end $$;
 
 ALTER FUNCTION api.create_form(body text, idempotency_key api.idempotency_key, idempotency_wait integer) OWNER TO leads_exec;
@@ -9862,7 +10046,9 @@ begin
   );
   perform app.keep_secret_answer(v_organization_id, create_key.idempotency_key, 201, v_id);
   -- Another statement, which sees the row.
-  return row(201, null::json, row_to_json(api.key_item(v_organization_id, v_id, v_key))::text);
+  return row(
+    201, auth.announcement(v_organization_id, v_id), row_to_json(api.key_item(v_organization_id, v_id, v_key))::text
+  );
 end $$;
 
 ALTER FUNCTION api.create_key(body text, idempotency_key api.idempotency_key, idempotency_wait integer) OWNER TO leads_exec;
@@ -12673,7 +12859,7 @@ begin
   v_item := api.key_item(v_organization_id, v_id, v_key);
   -- Last: if it is the key of this request, the request can do nothing afterwards.
   perform auth.end_overlap(v_organization_id, rotate_key.id, v_overlap);
-  return row(201, null::json, row_to_json(v_item)::text);
+  return row(201, auth.announcement(v_organization_id, v_id), row_to_json(v_item)::text);
 end $$;
 
 ALTER FUNCTION api.rotate_key(id uuid, body text, idempotency_key api.idempotency_key, idempotency_wait integer) OWNER TO leads_exec;
@@ -17625,6 +17811,31 @@ COMMENT ON FUNCTION auth.analyst_organization_id() IS 'The organization that ses
 
 The login is compared by oid and by name. No row has the organization null.';
 
+CREATE FUNCTION auth.is_announced(organization_id uuid, key_id uuid) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT (NOT (EXISTS ( SELECT
+            FROM auth.unannounced_key u
+           WHERE ((u.organization_id = is_announced.organization_id) AND (u.key_id = is_announced.key_id)))));
+END;
+
+ALTER FUNCTION auth.is_announced(organization_id uuid, key_id uuid) OWNER TO leads_auth;
+
+COMMENT ON FUNCTION auth.is_announced(organization_id uuid, key_id uuid) IS 'Whether the router of the cells knows the key. True in a database that is no cell, and for a key that does not exist.';
+
+CREATE FUNCTION auth.announcement(organization_id uuid, key_id uuid) RETURNS json
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT json_build_object('Announced', concat(organization_id, '/', key_id)) AS json_build_object
+   WHERE (NOT auth.is_announced(organization_id, key_id));
+END;
+
+ALTER FUNCTION auth.announcement(organization_id uuid, key_id uuid) OWNER TO leads_auth;
+
+COMMENT ON FUNCTION auth.announcement(organization_id uuid, key_id uuid) IS 'The internal header Announced, or null if nothing waits: always in a database that is no cell.
+
+The API server removes the header, and sends the response only when auth.is_announced is true for the two ids in it.';
+
 CREATE FUNCTION auth.caller() RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
     BEGIN ATOMIC
@@ -17899,6 +18110,22 @@ ALTER FUNCTION auth.take_keys(organization_id uuid, relation text, rows jsonb) O
 COMMENT ON FUNCTION auth.take_keys(organization_id uuid, relation text, rows jsonb) IS 'Stores rows of auth.api_key or auth.key_use, while the organization arrives, and returns their number.
 
 relation: the name of the table. rows: an array of objects, as auth.owned_keys returns them. Raises PT409 not_arriving.';
+
+CREATE FUNCTION auth.tg_api_key__announce() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if exists (select from auth.cell) then
+    insert into auth.unannounced_key (organization_id, key_id) values (new.organization_id, new.id);
+    call app.notify('leads_keys');
+  end if;
+  return null;
+end $$;
+
+ALTER FUNCTION auth.tg_api_key__announce() OWNER TO leads_auth;
+
+COMMENT ON FUNCTION auth.tg_api_key__announce() IS 'In a database that is a cell, leads cells sync is told of the new key, and deletes the row when the router knows it.';
 
 CREATE FUNCTION crm.account_in_force(organization_id uuid) RETURNS TABLE(vendor text, account text)
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
@@ -22865,6 +23092,12 @@ ALTER TABLE ONLY auth.api_key
 ALTER TABLE ONLY auth.api_key
     ADD CONSTRAINT api_key_pkey PRIMARY KEY (organization_id, id);
 
+ALTER TABLE ONLY auth.cell
+    ADD CONSTRAINT cell_pkey PRIMARY KEY (is_only);
+
+ALTER TABLE ONLY auth.unannounced_key
+    ADD CONSTRAINT unannounced_key_pkey PRIMARY KEY (organization_id, key_id);
+
 ALTER TABLE ONLY crm.attempt
     ADD CONSTRAINT attempt_pkey PRIMARY KEY (organization_id, sync_id, number);
 
@@ -23086,6 +23319,8 @@ CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON auth.api_key FOR EACH STA
 
 CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON auth.key_use FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Without its rows, keys that are in use seem unused.');
 
+CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON auth.unannounced_key FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Without its rows, a new key is shown before the router knows it.');
+
 CREATE TRIGGER _110_refuse_change BEFORE UPDATE ON auth.analyst FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Revoke the analyst and create another one.');
 
 CREATE TRIGGER _120_keep_identity BEFORE UPDATE ON auth.api_key FOR EACH ROW WHEN ((((old.organization_id IS DISTINCT FROM new.organization_id) OR (old.id IS DISTINCT FROM new.id)) OR (old.created_at IS DISTINCT FROM new.created_at))) EXECUTE FUNCTION audit.tg_refuse('organization_id, id and created_at never change.');
@@ -23093,6 +23328,8 @@ CREATE TRIGGER _120_keep_identity BEFORE UPDATE ON auth.api_key FOR EACH ROW WHE
 CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON auth.analyst FOR EACH ROW EXECUTE FUNCTION audit.tg_record('analyst', 'role_name');
 
 CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON auth.api_key FOR EACH ROW EXECUTE FUNCTION audit.tg_record('api_key', 'id');
+
+CREATE TRIGGER _950_announce AFTER INSERT ON auth.api_key FOR EACH ROW EXECUTE FUNCTION auth.tg_api_key__announce();
 
 CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON crm.attempt FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Attempts can''t be truncated: each may have created a record at the vendor.');
 
@@ -23209,6 +23446,9 @@ ALTER TABLE ONLY auth.api_key
 
 ALTER TABLE ONLY auth.key_use
     ADD CONSTRAINT key_use_is_of_api_key FOREIGN KEY (organization_id, key_id) REFERENCES auth.api_key(organization_id, id);
+
+ALTER TABLE ONLY auth.unannounced_key
+    ADD CONSTRAINT unannounced_key_is_of_api_key FOREIGN KEY (organization_id, key_id) REFERENCES auth.api_key(organization_id, id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY crm.attempt
     ADD CONSTRAINT attempt_belongs_to_sync FOREIGN KEY (organization_id, sync_id) REFERENCES crm.sync(organization_id, id) ON DELETE CASCADE;
@@ -23610,6 +23850,16 @@ CREATE POLICY key_use_exec_select ON auth.key_use FOR SELECT TO leads_exec USING
   WHERE ('admin'::text = ANY (k.scopes)))));
 
 CREATE POLICY key_use_jobs_select ON auth.key_use FOR SELECT TO leads_jobs USING (true);
+
+ALTER TABLE auth.unannounced_key ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY unannounced_key_auth_insert ON auth.unannounced_key FOR INSERT TO leads_auth WITH CHECK (true);
+
+CREATE POLICY unannounced_key_auth_select ON auth.unannounced_key FOR SELECT TO leads_auth USING (true);
+
+CREATE POLICY unannounced_key_jobs_delete ON auth.unannounced_key FOR DELETE TO leads_jobs USING (true);
+
+CREATE POLICY unannounced_key_jobs_select ON auth.unannounced_key FOR SELECT TO leads_jobs USING (true);
 
 ALTER TABLE crm.attempt ENABLE ROW LEVEL SECURITY;
 
@@ -24091,6 +24341,11 @@ GRANT SELECT(time_zone) ON TABLE app.organization TO leads_bi;
 REVOKE ALL ON FUNCTION admin.analysts(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.analysts(organization_id uuid) TO leads_operator;
 
+GRANT SELECT,DELETE ON TABLE auth.unannounced_key TO leads_jobs;
+
+REVOKE ALL ON FUNCTION admin.announce_keys(organization_ids uuid[], key_ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.announce_keys(organization_ids uuid[], key_ids uuid[]) TO leads_operator;
+
 REVOKE ALL ON FUNCTION api.schema_version() FROM PUBLIC;
 GRANT ALL ON FUNCTION api.schema_version() TO leads_owner;
 GRANT ALL ON FUNCTION api.schema_version() TO leads_jobs;
@@ -24218,6 +24473,40 @@ GRANT ALL ON FUNCTION admin.bind_moved_analyst(login text, organization_id uuid,
 
 REVOKE ALL ON FUNCTION admin.catalogue() FROM PUBLIC;
 
+GRANT DELETE ON TABLE auth.api_key TO leads_eraser;
+
+GRANT SELECT(organization_id),INSERT(organization_id) ON TABLE auth.api_key TO leads_exec;
+GRANT SELECT(organization_id),INSERT(organization_id) ON TABLE auth.api_key TO leads_jobs;
+GRANT SELECT(organization_id) ON TABLE auth.api_key TO leads_eraser;
+
+GRANT SELECT(id),INSERT(id) ON TABLE auth.api_key TO leads_exec;
+GRANT SELECT(id),INSERT(id) ON TABLE auth.api_key TO leads_jobs;
+GRANT SELECT(id) ON TABLE auth.api_key TO leads_eraser;
+
+GRANT SELECT(name),INSERT(name) ON TABLE auth.api_key TO leads_exec;
+GRANT SELECT(name),INSERT(name),UPDATE(name) ON TABLE auth.api_key TO leads_jobs;
+
+GRANT SELECT(scopes),INSERT(scopes) ON TABLE auth.api_key TO leads_exec;
+GRANT SELECT(scopes),INSERT(scopes) ON TABLE auth.api_key TO leads_jobs;
+
+GRANT INSERT(digest) ON TABLE auth.api_key TO leads_exec;
+GRANT INSERT(digest) ON TABLE auth.api_key TO leads_jobs;
+
+GRANT SELECT(created_at) ON TABLE auth.api_key TO leads_exec;
+GRANT SELECT(created_at) ON TABLE auth.api_key TO leads_jobs;
+
+GRANT SELECT(expires_at),INSERT(expires_at),UPDATE(expires_at) ON TABLE auth.api_key TO leads_exec;
+GRANT SELECT(expires_at),INSERT(expires_at),UPDATE(expires_at) ON TABLE auth.api_key TO leads_jobs;
+
+GRANT SELECT(revoked_at),UPDATE(revoked_at) ON TABLE auth.api_key TO leads_exec;
+GRANT SELECT(revoked_at),UPDATE(revoked_at) ON TABLE auth.api_key TO leads_jobs;
+
+GRANT SELECT(rotated_from),INSERT(rotated_from) ON TABLE auth.api_key TO leads_exec;
+GRANT SELECT(rotated_from),INSERT(rotated_from) ON TABLE auth.api_key TO leads_jobs;
+
+REVOKE ALL ON FUNCTION auth.routed_keys(organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION auth.routed_keys(organization_id uuid) TO leads_jobs;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.placement TO leads_jobs;
 
 GRANT SELECT(organization_id) ON TABLE app.placement TO leads_auth;
@@ -24231,6 +24520,19 @@ GRANT SELECT(state) ON TABLE app.placement TO leads_audit;
 GRANT SELECT(cell) ON TABLE app.placement TO leads_audit;
 
 GRANT SELECT(changed_in) ON TABLE app.placement TO leads_audit;
+
+REVOKE ALL ON FUNCTION admin.routed_credentials(after uuid, batch integer, organization_ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.routed_credentials(after uuid, batch integer, organization_ids uuid[]) TO leads_operator;
+
+REVOKE ALL ON FUNCTION api.release_version() FROM PUBLIC;
+GRANT ALL ON FUNCTION api.release_version() TO leads_jobs;
+
+GRANT SELECT,DELETE ON TABLE auth.cell TO leads_jobs;
+
+GRANT INSERT(name) ON TABLE auth.cell TO leads_jobs;
+
+REVOKE ALL ON FUNCTION admin.cell() FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.cell() TO leads_operator;
 
 GRANT SELECT ON TABLE app.fenced_organization TO leads_auth;
 GRANT SELECT ON TABLE app.fenced_organization TO leads_audit;
@@ -24701,37 +25003,6 @@ GRANT ALL ON FUNCTION admin.form_presets() TO leads_operator;
 REVOKE ALL ON FUNCTION admin.form_submissions(organization_id uuid, form_id uuid, batch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.form_submissions(organization_id uuid, form_id uuid, batch integer) TO leads_operator;
 
-GRANT DELETE ON TABLE auth.api_key TO leads_eraser;
-
-GRANT SELECT(organization_id),INSERT(organization_id) ON TABLE auth.api_key TO leads_exec;
-GRANT SELECT(organization_id),INSERT(organization_id) ON TABLE auth.api_key TO leads_jobs;
-GRANT SELECT(organization_id) ON TABLE auth.api_key TO leads_eraser;
-
-GRANT SELECT(id),INSERT(id) ON TABLE auth.api_key TO leads_exec;
-GRANT SELECT(id),INSERT(id) ON TABLE auth.api_key TO leads_jobs;
-GRANT SELECT(id) ON TABLE auth.api_key TO leads_eraser;
-
-GRANT SELECT(name),INSERT(name) ON TABLE auth.api_key TO leads_exec;
-GRANT SELECT(name),INSERT(name),UPDATE(name) ON TABLE auth.api_key TO leads_jobs;
-
-GRANT SELECT(scopes),INSERT(scopes) ON TABLE auth.api_key TO leads_exec;
-GRANT SELECT(scopes),INSERT(scopes) ON TABLE auth.api_key TO leads_jobs;
-
-GRANT INSERT(digest) ON TABLE auth.api_key TO leads_exec;
-GRANT INSERT(digest) ON TABLE auth.api_key TO leads_jobs;
-
-GRANT SELECT(created_at) ON TABLE auth.api_key TO leads_exec;
-GRANT SELECT(created_at) ON TABLE auth.api_key TO leads_jobs;
-
-GRANT SELECT(expires_at),INSERT(expires_at),UPDATE(expires_at) ON TABLE auth.api_key TO leads_exec;
-GRANT SELECT(expires_at),INSERT(expires_at),UPDATE(expires_at) ON TABLE auth.api_key TO leads_jobs;
-
-GRANT SELECT(revoked_at),UPDATE(revoked_at) ON TABLE auth.api_key TO leads_exec;
-GRANT SELECT(revoked_at),UPDATE(revoked_at) ON TABLE auth.api_key TO leads_jobs;
-
-GRANT SELECT(rotated_from),INSERT(rotated_from) ON TABLE auth.api_key TO leads_exec;
-GRANT SELECT(rotated_from),INSERT(rotated_from) ON TABLE auth.api_key TO leads_jobs;
-
 REVOKE ALL ON FUNCTION auth.key_state(organization_id uuid, id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION auth.key_state(organization_id uuid, id uuid) TO leads_exec;
 GRANT ALL ON FUNCTION auth.key_state(organization_id uuid, id uuid) TO leads_jobs;
@@ -24807,6 +25078,9 @@ GRANT ALL ON FUNCTION admin.import_leads(organization_id uuid, file_digest bytea
 
 REVOKE ALL ON FUNCTION admin.index_leads(after uuid, batch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.index_leads(after uuid, batch integer) TO leads_worker;
+
+REVOKE ALL ON FUNCTION admin.is_announced(organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.is_announced(organization_id uuid) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.keep_catalogue(drifted jsonb) FROM PUBLIC;
 
@@ -24901,6 +25175,9 @@ GRANT ALL ON FUNCTION auth.new_key(environment text) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION admin.new_key(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.new_key(organization_id uuid) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.organization_of(id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.organization_of(id uuid) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.organizations() FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.organizations() TO leads_operator;
@@ -25008,9 +25285,6 @@ GRANT ALL ON FUNCTION admin.seal_events(after uuid, batch integer) TO leads_oper
 REVOKE ALL ON FUNCTION admin.sealing_key() FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.sealing_key() TO leads_operator;
 
-REVOKE ALL ON FUNCTION api.release_version() FROM PUBLIC;
-GRANT ALL ON FUNCTION api.release_version() TO leads_jobs;
-
 GRANT SELECT ON TABLE webhook.delivery TO leads_exec;
 GRANT SELECT,DELETE ON TABLE webhook.delivery TO leads_jobs;
 GRANT DELETE ON TABLE webhook.delivery TO leads_eraser;
@@ -25077,6 +25351,9 @@ GRANT SELECT(lead_id) ON TABLE app.unindexed_lead TO leads_eraser;
 REVOKE ALL ON FUNCTION admin.service_figures() FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.service_figures() TO leads_worker;
 
+REVOKE ALL ON FUNCTION admin.set_cell(name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.set_cell(name text) TO leads_operator;
+
 REVOKE ALL ON FUNCTION admin.set_form(form_id uuid, settings jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.set_form(form_id uuid, settings jsonb) TO leads_operator;
 
@@ -25105,6 +25382,9 @@ REVOKE ALL ON FUNCTION admin.tg_import_line__store() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION admin.try_scoring_model(organization_id uuid, lead_id uuid, instant timestamp with time zone, document jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.try_scoring_model(organization_id uuid, lead_id uuid, instant timestamp with time zone, document jsonb) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.unannounced_keys() FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.unannounced_keys() TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.unbind_analyst(login text) FROM PUBLIC;
 
@@ -25601,6 +25881,7 @@ GRANT ALL ON FUNCTION app.next_cursor(items text[], page_size integer) TO leads_
 REVOKE ALL ON PROCEDURE app.notify(IN channel text) FROM PUBLIC;
 GRANT ALL ON PROCEDURE app.notify(IN channel text) TO leads_jobs;
 GRANT ALL ON PROCEDURE app.notify(IN channel text) TO leads_exec;
+GRANT ALL ON PROCEDURE app.notify(IN channel text) TO leads_auth;
 
 REVOKE ALL ON FUNCTION app.order_faults("order" text, cursor text, filters text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.order_faults("order" text, cursor text, filters text[]) TO leads_exec;
@@ -25812,6 +26093,13 @@ GRANT ALL ON FUNCTION auth.add_successor(organization_id uuid, id uuid, digest b
 REVOKE ALL ON FUNCTION auth.analyst_organization_id() FROM PUBLIC;
 GRANT ALL ON FUNCTION auth.analyst_organization_id() TO leads_bi;
 
+REVOKE ALL ON FUNCTION auth.is_announced(organization_id uuid, key_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION auth.is_announced(organization_id uuid, key_id uuid) TO leads_exec;
+GRANT ALL ON FUNCTION auth.is_announced(organization_id uuid, key_id uuid) TO leads_api;
+
+REVOKE ALL ON FUNCTION auth.announcement(organization_id uuid, key_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION auth.announcement(organization_id uuid, key_id uuid) TO leads_exec;
+
 REVOKE ALL ON FUNCTION auth.caller() FROM PUBLIC;
 GRANT ALL ON FUNCTION auth.caller() TO leads_api;
 
@@ -25843,6 +26131,8 @@ GRANT ALL ON FUNCTION auth.rotation_faults(fields jsonb) TO leads_exec;
 
 REVOKE ALL ON FUNCTION auth.take_keys(organization_id uuid, relation text, rows jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION auth.take_keys(organization_id uuid, relation text, rows jsonb) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION auth.tg_api_key__announce() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION crm.account_in_force(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION crm.account_in_force(organization_id uuid) TO leads_exec;

@@ -2316,3 +2316,47 @@ alter table app.placement
 alter table app.placement enable row level security, force row level security;
 
 reset role;
+
+-- migration: cells
+-- Creates the tables of a cell: its name, and the keys that the router does not know yet.
+--
+-- Locks: SHARE ROW EXCLUSIVE on auth.api_key for some milliseconds, for the foreign key.
+-- Duration: 0 s per million rows: no row is read.
+-- Phase: expand
+-- If it breaks off: nothing is left behind; run leads migrate again.
+
+set local role leads_owner;
+grant create on schema auth to leads_auth;
+set local role leads_auth;
+
+create table auth.cell (
+  is_only boolean not null default true,
+  name text not null,
+  constraint cell_pkey primary key (is_only),
+  constraint cell_is_the_only_one check (is_only),
+  constraint cell_name_is_a_name check (name ~ '^[a-z][a-z0-9_]{0,30}$')
+);
+
+comment on table auth.cell is 'The name of the cell that this database is. Without a row it is no cell, and stands alone.';
+comment on column auth.cell.is_only is 'Always true: the table has one row at most.';
+comment on column auth.cell.name is 'The name in the directory of the cells.';
+
+create table auth.unannounced_key (
+  organization_id uuid not null,
+  key_id uuid not null,
+  constraint unannounced_key_pkey primary key (organization_id, key_id),
+  constraint unannounced_key_is_of_api_key foreign key (organization_id, key_id) references auth.api_key on delete cascade
+);
+
+comment on table auth.unannounced_key is
+  'The new keys of a cell that the router does not know yet. A database that is no cell has none.';
+comment on column auth.unannounced_key.key_id is 'The key.';
+
+alter table auth.unannounced_key
+  alter column organization_id set statistics 0,
+  alter column key_id set statistics 0;
+alter table auth.unannounced_key enable row level security, force row level security;
+
+set local role leads_owner;
+revoke create on schema auth from leads_auth;
+reset role;

@@ -31,6 +31,9 @@ reset role;
 \ir auth/key_state.sql
 \ir auth/add_form_key.sql
 \ir auth/record_key_uses.sql
+\ir auth/is_announced.sql
+\ir auth/announcement.sql
+\ir auth/routed_keys.sql
 \ir auth/owned_keys.sql
 \ir auth/take_keys.sql
 \ir auth/analyst_organization_id.sql
@@ -92,11 +95,16 @@ reset role;
 
 -- section leads: Keys, organizations and leads: policies, triggers, grants, checks of bodies.
 \ir auth/api_key.policies.sql
+\ir auth/tg_api_key__announce.sql
 \ir auth/api_key.triggers.sql
 \ir auth/api_key.grants.sql
 \ir auth/key_use.policies.sql
 \ir auth/key_use.triggers.sql
 \ir auth/key_use.grants.sql
+\ir auth/cell.grants.sql
+\ir auth/unannounced_key.policies.sql
+\ir auth/unannounced_key.triggers.sql
+\ir auth/unannounced_key.grants.sql
 \ir auth/analyst.policies.sql
 \ir auth/analyst.triggers.sql
 \ir auth/analyst.grants.sql
@@ -467,6 +475,13 @@ reset role;
 \ir admin/new_key.sql
 \ir admin/create_key.sql
 \ir admin/keys.sql
+\ir admin/routed_credentials.sql
+\ir admin/organization_of.sql
+\ir admin/set_cell.sql
+\ir admin/cell.sql
+\ir admin/unannounced_keys.sql
+\ir admin/announce_keys.sql
+\ir admin/is_announced.sql
 \ir admin/rotate_key.sql
 \ir admin/revoke_key.sql
 \ir admin/analysts.sql

@@ -3,11 +3,14 @@ one of four addresses, or the embedded server's.
 """
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
+import click
 import psycopg
 from psycopg.rows import DictRow, dict_row
 
@@ -15,6 +18,8 @@ from app import embedded, session
 from app.cli.output import Mistake
 from app.settings import read
 
+ANNOUNCEMENT_PATIENCE = 5.0
+"""Seconds after which a new key is printed although the router of the cells does not know it."""
 _BATCH = 1000
 """The events that one call of a function of the worker takes."""
 
@@ -51,7 +56,8 @@ def addresses(*, bi_port: int | None = None, creates: bool = False, is_supervise
     """The addresses in the environment, or those of the embedded server,
     which runs until the block ends.
 
-    If one of the four variables is set, the embedded server isn't used. bi_port: the TCP port on
+    If one of the four variables is set, the embedded server isn't used. If there is a directory of cells,
+    the operator's address is that of a cell (app/cli/cell_choice.py). bi_port: the TCP port on
     which the embedded server accepts analysts. creates: whether a missing database of the embedded
     server is created. Otherwise it is a mistake. is_supervised: whether the embedded server is
     started again if it ends.
@@ -60,6 +66,12 @@ def addresses(*, bi_port: int | None = None, creates: bool = False, is_supervise
     env = read()
     if env.database_url or env.migrate_url or env.operator_url or env.worker_url:
         yield Addresses(env.database_url, env.migrate_url, env.operator_url, env.worker_url, False)
+        return
+    if not creates and not is_supervised and (env.cells_dir / "cells.toml").exists():
+        # Imported here: other commands need none of it.
+        from app.cli.cell_choice import operator_url
+
+        yield Addresses(None, None, operator_url(env), None, False)
         return
     if not creates and not embedded.exists(env.data_dir):
         raise Mistake(f"There is no database yet in {env.data_dir}. Run leads serve first, which creates it.")
@@ -74,11 +86,17 @@ def addresses(*, bi_port: int | None = None, creates: bool = False, is_supervise
 
 
 @contextmanager
-def operator() -> Iterator[psycopg.Connection[DictRow]]:
-    """A connection as the operator, which commits at the end of the block.
+def operator(cell: str | None = None) -> Iterator[psycopg.Connection[DictRow]]:
+    """A connection as the operator, which commits at the end of the block. cell: the name of the cell.
     Raises Mistake and psycopg.Error.
     """
-    with addresses() as urls, connect(urls.of_operator()) as connection:
+    if cell is None:
+        with addresses() as urls, connect(urls.of_operator()) as connection:
+            yield connection
+        return
+    from app.cells import files
+
+    with connect(files.known_cell(files.read(read().cells_dir), cell).operator_url) as connection:
         yield connection
 
 
@@ -111,6 +129,21 @@ def work_off(connection: psycopg.Connection[DictRow], function: str, count: str)
         # After an incomplete batch the organization has nothing left. After a full one it is called again.
         after = batch[0]["organization_id"] if batch[0][count] < _BATCH else after
     return total
+
+
+def wait_for_announcement(connection: psycopg.Connection[DictRow], organization: UUID) -> None:
+    """Commits, and waits until the router of the cells knows the new key, so that it can be used at once."""
+    connection.commit()
+    end = time.monotonic() + ANNOUNCEMENT_PATIENCE
+    while not call(connection, "admin.is_announced", organization)[0]["is_announced"]:
+        if time.monotonic() > end:
+            click.echo(
+                "The router does not know it yet, and may refuse it. Check that leads cells sync is running.",
+                err=True,
+            )
+            return
+        connection.commit()
+        time.sleep(0.02)
 
 
 def _required(url: str | None, name: str, login: str) -> str:

@@ -1,11 +1,22 @@
 """``leads cells``: complete installations, each with a part of the organizations, behind one router."""
 
+import asyncio
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
 import click
 
 from app import settings
-from app.cells import files, router
+from app.cells import claims, database, files, router
+from app.cells.claims import Claims
 from app.cells.files import Cell
-from app.cli.output import Group, Mistake, json_option, one
+from app.cells.router import RouterError, RuntimeMap
+from app.cells.sync import LONG_PATIENCE, PATIENCE, Sync, run, unreachable
+from app.cli.output import Group, Mistake, json_option, one, rows
 from app.cli.prepare_cell import prepare
 
 
@@ -14,7 +25,7 @@ def cells() -> None:
     """Add and list cells, and keep the map by which the router finds the cell of a request.
 
     A cell is a complete installation, with a part of the organizations. The directory of the cells is
-    in LEADS_CELLS_DIR (default: .data/cells).
+    in LEADS_CELLS_DIR (default: .data/cells). docs/cells.md describes the set-up.
     """
 
 
@@ -36,13 +47,102 @@ def cells() -> None:
 )
 @json_option
 def add(name: str, operator_url: str, servers: tuple[str, ...], as_json: bool) -> None:
-    """Add the cell NAME to the directory, or change it. Then renew the router's configuration."""
+    """Add the cell NAME to the directory, or change it. Then renew the router's configuration.
+
+    From then on, a response of the cell shows a new key only when leads cells sync has told the router.
+    """
     folder = settings.read().cells_dir
     known = files.read(folder) if (folder / files.LIST).exists() else ()
     cell = Cell(name, operator_url, servers)
     listed = [cell if each.name == name else each for each in known]
-    files.write(folder, listed if cell in listed else [*listed, cell])
+    listed = listed if cell in listed else [*listed, cell]
+    files.check(listed)
+    asyncio.run(_name(cell, name))
+    files.write(folder, listed)
     one({"name": name, "servers": servers}, f"The cell {name} is in {folder / files.LIST}.", as_json)
+
+
+@cells.command()
+@click.argument("name")
+@json_option
+def remove(name: str, as_json: bool) -> None:
+    """Remove the cell NAME, which must have no organization, from the directory."""
+    folder = settings.read().cells_dir
+    known = files.read(folder)
+    cell = files.known_cell(known, name)
+    if len(known) == 1:
+        raise Mistake(f"{name} is the only cell. To give up the cells, remove {folder}.")
+    state = asyncio.run(_look(cell))
+    if isinstance(state, str):
+        raise Mistake(state)
+    if state.state.organizations:
+        raise Mistake(f"The cell {name} has {state.state.organizations} organizations. Move them first.")
+    asyncio.run(_name(cell, None))
+    files.write(folder, [each for each in known if each != cell])
+    one({"name": name}, f"The cell {name} is removed. Renew the router's configuration.", as_json)
+
+
+@cells.command("list")
+@json_option
+def list_(as_json: bool) -> None:
+    """List the cells, with the numbers of their organizations and keys."""
+    known = files.read(settings.read().cells_dir)
+    listed = []
+    for cell, seen in zip(known, _look_at(known), strict=True):
+        state = None if isinstance(seen, str) else seen.state
+        listed.append(
+            {
+                "name": cell.name,
+                "is_reachable": state is not None,
+                "organizations": None if state is None else state.organizations,
+                "keys": None if state is None else state.credentials,
+                "release": None if state is None else state.release,
+                "servers": list(cell.servers),
+            }
+        )
+    rows(listed, ("name", "is_reachable", "organizations", "keys", "release", "servers"), as_json)
+
+
+@cells.command()
+@json_option
+def check(as_json: bool) -> None:
+    """Report what is wrong with the cells and their maps. The exit code is 1 if something is wrong.
+
+    A key that was created or has ended in the last moment may be reported: then run it again.
+    """
+    env = settings.read()
+    found = list(_findings(env.cells_dir, env.router_sockets))
+    if as_json:
+        rows([{"finding": finding} for finding in found], (), as_json)
+    else:
+        click.echo("\n".join(found) or "Nothing found.")
+    if found:
+        sys.exit(1)
+
+
+@cells.command()
+@click.option(
+    "--once", is_flag=True, help="Make the maps equal to the cells once. The exit code is 1 if they can't be."
+)
+@click.option(
+    "--every", default=30, show_default=True, type=click.IntRange(1, 3600), help="Seconds between two full comparisons."
+)
+def sync(once: bool, every: int) -> None:
+    """Keep the map equal to the cells, until Ctrl-C or SIGTERM: cells.map, and the map in the memory of
+    each router in LEADS_ROUTER_SOCKET.
+
+    A new key is announced to its cell when all routers know it. Run it once for all routers.
+    """
+    env = settings.read()
+    work = Sync(env.cells_dir, env.router_sockets)
+    if not once:
+        click.echo("The map is kept. Press Ctrl-C to stop.")
+    errors = asyncio.run(_sync(work, None if once else every))
+    if errors:
+        click.echo("\n".join(errors), err=True)
+        sys.exit(1)
+    if once:
+        click.echo(f"{env.cells_dir / files.MAP} has {len(work.lines or ())} lines.")
 
 
 @cells.command("router-config")
@@ -71,3 +171,76 @@ def router_config(bind: str, account: str) -> None:
 
 
 cells.add_command(prepare)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What a cell says."""
+
+    state: database.State
+    claims: Claims
+
+
+async def _look(cell: Cell) -> _Seen | str:
+    """What the cell says, or the sentence that it can't be reached."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            connection = await database.connect(cell)
+        async with connection, asyncio.timeout(LONG_PATIENCE):
+            return _Seen(await database.read_state(connection), await database.read_claims(connection))
+    except (database.Error, TimeoutError) as error:
+        return unreachable(cell, error)
+
+
+def _look_at(known: tuple[Cell, ...]) -> list[_Seen | str]:
+    async def all_of_them() -> list[_Seen | str]:
+        return list(await asyncio.gather(*map(_look, known)))
+
+    return asyncio.run(all_of_them())
+
+
+async def _name(cell: Cell, name: str | None) -> None:
+    async with await database.connect(cell) as connection:
+        await database.name_cell(connection, name)
+
+
+async def _sync(work: Sync, every: int | None) -> list[str]:
+    try:
+        if every is None:
+            return await work.full_round()
+        task = asyncio.current_task()
+        assert task is not None
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        with suppress(asyncio.CancelledError):
+            await run(work, every)
+        return []
+    finally:
+        await work.close()
+
+
+def _findings(folder: Path, sockets: tuple[str, ...]) -> Iterator[str]:
+    known = files.read(folder)
+    written = files.read_map(folder / files.MAP)
+    seen = dict(zip(known, _look_at(known), strict=True))
+    releases = set()
+    for cell, each in seen.items():
+        if isinstance(each, str):
+            yield each
+            continue
+        releases.add(each.state.release)
+        if each.state.name != cell.name:
+            named = f"has the name {each.state.name}" if each.state.name else "has no name"
+            yield f"The database of the cell {cell.name} {named}. Add the cell again: leads cells add {cell.name}"
+    if len(releases) > 1:
+        yield f"The cells have different releases: {', '.join(sorted(releases))}. Upgrade all of them."
+    derived = claims.derive(
+        {cell.name: None if isinstance(each, str) else each.claims for cell, each in seen.items()}, written
+    )
+    yield from derived.errors
+    yield from claims.differences(f"{folder / files.MAP}", written, derived.lines)
+    for socket in sockets:
+        try:
+            yield from claims.differences(f"The router at {socket}", RuntimeMap(socket).lines(), derived.lines)
+        except RouterError as error:
+            yield str(error)

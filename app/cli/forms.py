@@ -8,7 +8,7 @@ from uuid import UUID
 import click
 from psycopg.rows import DictRow
 
-from app.cli.addresses import call, call_with_settings, operator
+from app.cli.addresses import call, call_with_settings, operator, wait_for_announcement
 from app.cli.output import Group, Mistake, json_option, one, progress, rows
 
 _BATCH = 100
@@ -85,6 +85,7 @@ def create(organization: UUID, secret_file: TextIO | None, as_json: bool, **opti
         settings["secret"] = secret_file.read().strip()
     with operator() as connection:
         form = call_with_settings(connection, "admin.create_form", organization, json.dumps(settings))[0]
+        wait_for_announcement(connection, organization)
     one(form, form["address"], as_json)
 
 

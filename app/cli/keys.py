@@ -13,7 +13,7 @@ import psycopg
 from psycopg.rows import DictRow
 
 from app.cli import instants
-from app.cli.addresses import call, operator
+from app.cli.addresses import call, operator, wait_for_announcement
 from app.cli.output import Group, json_option, one, rows
 
 _SCOPES = ("read", "write", "admin")
@@ -100,6 +100,7 @@ def create(organization: UUID, scopes: str, name: str | None, expires: datetime 
     with operator() as connection:
         key = new_key(connection, organization)
         id = call(connection, "admin.create_key", organization, scopes, digest(key), name, expires)[0]["create_key"]
+        wait_for_announcement(connection, organization)
     one({"id": id, "key": key}, key, as_json)
 
 
@@ -124,8 +125,10 @@ def list_(organization: UUID | None, as_json: bool) -> None:
 def rotate(id: UUID, overlap: timedelta, as_json: bool) -> None:
     """Create a key that replaces the key ID, and print it. It can't be shown again."""
     with operator() as connection:
-        key = new_key(connection, call(connection, "admin.good_key", id)[0]["organization_id"])
+        organization = call(connection, "admin.good_key", id)[0]["organization_id"]
+        key = new_key(connection, organization)
         new_id = call(connection, "admin.rotate_key", id, digest(key), overlap)[0]["rotate_key"]
+        wait_for_announcement(connection, organization)
     one({"id": new_id, "key": key}, key, as_json)
 
 

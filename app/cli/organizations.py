@@ -37,11 +37,12 @@ def organizations() -> None:
 @organizations.command()
 @click.argument("name")
 @click.option("--test", is_flag=True, help="Create a test organization. Its pushes to a CRM are simulated.")
+@click.option("--cell", metavar="NAME", help="The cell in which it is created. [default: that in LEADS_CELL]")
 @json_option
-def create(name: str, test: bool, as_json: bool) -> None:
+def create(name: str, test: bool, cell: str | None, as_json: bool) -> None:
     """Create the organization NAME, and print its id."""
     environment = "test" if test else "live"
-    with operator() as connection:
+    with operator(cell) as connection:
         id = call(connection, "admin.create_organization", name, environment)[0]["create_organization"]
     one({"id": id, "name": name, "environment": environment}, f"{id}", as_json)
 

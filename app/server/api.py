@@ -83,12 +83,17 @@ WAIT_PAUSE = 0.05
 """Seconds before the first question whether another transaction has made the answer."""
 STREAMS = 4
 """Streamed responses that a key may have at once, because each holds the memory of two pages."""
+ANNOUNCEMENT_PAUSE = 0.005
+"""Seconds before the second question whether a new key is announced."""
+ANNOUNCEMENT_PATIENCE = 5.0
+"""Seconds after which the response with a new key is sent although the router does not know the key."""
 PAGE_PAUSES = (0.1, 0.3, 1.0, 3.0, 5.0)
 """Seconds before a page that could not be read is read again."""
 
 _ENTER = Statement(
     b"enter", b"select api.input_faults($5, $6, $7) from auth.enter($1, $2, $3, $4)", function="api.input_faults"
 )
+_ANNOUNCED = Statement(b"announced", b"select auth.is_announced($1, $2)", function="auth.is_announced")
 _CALLER = Statement(b"caller", b"select auth.caller() from auth.enter($1, $2, $3, $4)", function="auth.caller")
 _quoted = functools.lru_cache(1000)(quote)
 _encoded = functools.lru_cache(100)(urlencode)
@@ -276,10 +281,35 @@ class Api:
         if isinstance(result, Problem):
             return result
         response = self._respond(request, call, result)
+        if request.unannounced is not None:
+            await self._wait_for_announcement(request, request.unannounced)
         if secret is None or isinstance(response, Problem):
             return response
         status, headers, body = response
         return status, headers, secret.shown_in(body)
+
+    async def _wait_for_announcement(self, request: Request, ids: tuple[bytes, bytes]) -> None:
+        """Waits until the router of the cells knows the new key that the response shows, so that the client
+        can use it at once. The key is stored already and is shown once, so the response is sent in any case.
+        """
+        end = time.monotonic() + ANNOUNCEMENT_PATIENCE
+        pause = ANNOUNCEMENT_PAUSE
+        # If the server is stopping, the response is sent at once.
+        with contextlib.suppress(asyncio.CancelledError):
+            while time.monotonic() < end:
+                # A database that is busy is asked again.
+                with contextlib.suppress(Unavailable, ConnectionLost, StatementFailed):
+                    caller = request.digest or ANYBODY
+                    result = await self._pool.execute(_ANNOUNCED, ids, caller=caller, is_read_only=True)
+                    if result.get_value(0, 0) == b"t":
+                        return
+                await asyncio.sleep(pause)
+                pause = min(pause * 1.5, 0.2)
+        log.write(
+            "warning",
+            request_id=request.id.decode(),
+            message="The response shows a key that the router does not know yet. Look at leads cells sync.",
+        )
 
     def _refuse_excess(self, request: Request, limits: Limits) -> Problem | None:
         """The problem of a request that is over the rate limit of its key. A key that is not known to be
@@ -585,6 +615,10 @@ class Api:
             if name == "Next-Cursor":
                 query = _query_of_page(call.parameters, value)
                 headers.append((b"link", f'<{_quoted(request.path)}?{query}>; rel="next"'.encode()))
+                continue
+            if name == "Announced":
+                organization, _, key = value.partition("/")
+                request.unannounced = organization.encode(), key.encode()
                 continue
             if name == "ETag" and request.method in ("GET", "HEAD") and _is_known(request, value):
                 return 304, [(b"etag", value.encode())], b""

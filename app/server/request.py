@@ -83,6 +83,10 @@ class Request:
     """Whether it has taken a token of its key's rate limit."""
     added_headers: tuple[tuple[bytes, bytes], ...] = ()
     """Headers that its response has in addition, whatever its status."""
+    unannounced: tuple[bytes, bytes] | None = None
+    """The ids of the organization and of the new key that the response shows, if it must wait until the
+    router of the cells knows the key.
+    """
 
     def trace(self, trace_id: bytes) -> None:
         """Makes it a part of this trace."""

@@ -80,6 +80,10 @@ where
         ('auth.key_use.key_use_auth_insert', 'leads_auth', 'insert'),
         ('auth.key_use.key_use_auth_update', 'leads_auth', 'update'),
         ('auth.key_use.key_use_jobs_select', 'leads_jobs', 'select'),
+        ('auth.unannounced_key.unannounced_key_auth_select', 'leads_auth', 'select'),
+        ('auth.unannounced_key.unannounced_key_auth_insert', 'leads_auth', 'insert'),
+        ('auth.unannounced_key.unannounced_key_jobs_select', 'leads_jobs', 'select'),
+        ('auth.unannounced_key.unannounced_key_jobs_delete', 'leads_jobs', 'delete'),
         -- auth.add_form_key checks the organization.
         ('auth.api_key.api_key_auth_insert', 'leads_auth', 'insert'),
         -- The functions for operators.

@@ -71,6 +71,7 @@ from (values
     execute on api.sealing_key
     execute on auth.caller
     execute on auth.enter
+    execute on auth.is_announced
     execute on auth.record_key_uses
   '),
   ('leads_operator', '
@@ -78,8 +79,10 @@ from (values
     execute on admin.activate_scoring_model
     execute on admin.add_stage
     execute on admin.analysts
+    execute on admin.announce_keys
     execute on admin.backtest_leads
     execute on admin.backtest_scoring_model
+    execute on admin.cell
     execute on admin.chain_heads
     execute on admin.change_crm_connection
     execute on admin.check_scoring_model
@@ -104,6 +107,7 @@ from (values
     execute on admin.form_submissions
     execute on admin.forms
     execute on admin.good_key
+    execute on admin.is_announced
     execute on admin.keys
     execute on admin.new_key
     execute on admin.known_organization
@@ -111,6 +115,7 @@ from (values
     execute on admin.load_leads
     execute on admin.load_signals
     execute on admin.organization
+    execute on admin.organization_of
     execute on admin.organizations
     execute on admin.payloads_about
     execute on admin.record_archive_erasure
@@ -122,12 +127,15 @@ from (values
     execute on admin.revoke_form
     execute on admin.revoke_key
     execute on admin.rotate_key
+    execute on admin.routed_credentials
     execute on admin.scoring_models
     execute on admin.seal_events
+    execute on admin.set_cell
     execute on admin.set_form
     execute on admin.set_organization
     execute on admin.stages
     execute on admin.try_scoring_model
+    execute on admin.unannounced_keys
     execute on admin.unlisted_erasures
     execute on admin.verify_chain
     insert on admin.import_line
@@ -352,8 +360,10 @@ from (values
     execute on auth.add_form_key
     execute on auth.add_key
     execute on auth.add_successor
+    execute on auth.announcement
     execute on auth.end_overlap
     execute on auth.entered_organization_id
+    execute on auth.is_announced
     execute on auth.key_faults
     execute on auth.key_scopes
     execute on auth.key_state
@@ -424,6 +434,7 @@ from (values
     execute on app.is_name
     execute on app.is_text
     execute on app.new_id
+    execute on app.notify
     execute on app.trim_text
     execute on audit.tg_record
     execute on audit.tg_refuse
@@ -563,7 +574,10 @@ from (values
     insert (organization_id, id, name, scopes, digest, expires_at, rotated_from) on auth.api_key
     select (organization_id, id, name, scopes, created_at, expires_at, revoked_at, rotated_from) on auth.api_key
     update (name, expires_at, revoked_at) on auth.api_key
+    delete, select on auth.cell
+    insert (name) on auth.cell
     select on auth.key_use
+    delete, select on auth.unannounced_key
     insert (organization_id, sync_id, number, connection_revision, outcome, message, created_at) on crm.attempt
     select on crm.attempt
     update (email, display_name, sent_at, outcome, http_status, message) on crm.attempt
@@ -701,6 +715,7 @@ from (values
     execute on auth.key_state
     execute on auth.new_key
     execute on auth.roles
+    execute on auth.routed_keys
     execute on intake.answers
     execute on intake.content
     execute on intake.create_form

@@ -15,12 +15,13 @@ from (
 where
   -- Reviewed: kept responses and submissions of forms, which expire; words, which are copies of a lead's values; figures of
   -- stages, which are copies of the log; attempts, which are a log; the addresses of clients; imports, whose rows are never committed;
-  -- deliveries of events, and who received them; the last uses of keys; the moves between cells; the audit log and its chain.
+  -- deliveries of events, and who received them; the last uses of keys, and new keys until the
+  -- router knows them; the moves between cells; the audit log and its chain.
   t.oid::regclass::text not in (
     'app.idempotency_key', 'app.lead_word', 'app.unindexed_lead', 'intake.submission', 'intake.client', 'crm.attempt',
     'app.stage_stay', 'app.stage_day', 'app.stage_progress', 'app.uncounted_seal',
-    'admin.lead_import', 'admin.import_row', 'webhook.delivery', 'webhook.recipient', 'auth.key_use', 'webhook.unqueued_batch',
-    'app.placement', 'audit.event', 'audit.unsealed', 'audit.seal'
+    'admin.lead_import', 'admin.import_row', 'webhook.delivery', 'webhook.recipient', 'auth.key_use', 'auth.unannounced_key',
+    'webhook.unqueued_batch', 'app.placement', 'audit.event', 'audit.unsealed', 'audit.seal'
   )
   and not exists (
     select

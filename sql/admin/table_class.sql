@@ -23,6 +23,8 @@ begin atomic
     (41, 'auth.key_use', 'ownership'),
     -- A binding admits an analyst. It names a login of this cluster by its oid, so that it is made again and not carried.
     (42, 'auth.analyst', 'ownership'),
+    -- The other cell notes each key that comes, so that the router learns where it is.
+    (43, 'auth.unannounced_key', 'derived'),
 
     (50, 'scoring.model', 'data'),
     (60, 'app.lead', 'data'),

@@ -25,7 +25,8 @@ begin atomic
       and t.name not in (
         'app.idempotency_key', 'app.lead_word', 'app.unindexed_lead', 'intake.submission', 'intake.client', 'crm.attempt',
         'app.stage_stay', 'app.stage_day', 'app.stage_progress', 'app.uncounted_seal',
-        'admin.lead_import', 'admin.import_row', 'webhook.delivery', 'webhook.recipient', 'auth.key_use', 'webhook.unqueued_batch',
+        'admin.lead_import', 'admin.import_row', 'webhook.delivery', 'webhook.recipient', 'auth.key_use', 'auth.unannounced_key',
+        'webhook.unqueued_batch',
         'app.placement', 'audit.event', 'audit.unsealed', 'audit.seal'
       )
     union all
@@ -47,6 +48,8 @@ begin atomic
       ('app.placement', '_100_refuse_truncate', false),
       ('auth.api_key', '_100_refuse_truncate', false),
       ('auth.key_use', '_100_refuse_truncate', false),
+      ('auth.unannounced_key', '_100_refuse_truncate', false),
+      ('auth.api_key', '_950_announce', false),
       ('crm.attempt', '_100_refuse_truncate', false),
       ('crm.attempt', '_110_keep_outcome', false),
       ('crm.connection', '_100_refuse_truncate', false),

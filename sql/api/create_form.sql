@@ -24,7 +24,14 @@ begin
   v_form := intake.create_form(v_organization_id, app.read_object(create_form.body));
   perform app.keep_secret_answer(v_organization_id, create_form.idempotency_key, 201, v_form.form_id);
   -- Another statement, which sees the row.
-  return row(201, null::json, row_to_json(intake.form_item(v_organization_id, v_form.form_id, v_form.token))::text);
+  return row(
+    201,
+    auth.announcement(
+      v_organization_id,
+      (select f.key_id from intake.form as f where f.organization_id = v_organization_id and f.id = v_form.form_id)
+    ),
+    row_to_json(intake.form_item(v_organization_id, v_form.form_id, v_form.token))::text
+  );
 end $$;
 
 comment on function api.create_form(text, api.idempotency_key, integer) is

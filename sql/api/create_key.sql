@@ -34,7 +34,9 @@ begin
   );
   perform app.keep_secret_answer(v_organization_id, create_key.idempotency_key, 201, v_id);
   -- Another statement, which sees the row.
-  return row(201, null::json, row_to_json(api.key_item(v_organization_id, v_id, v_key))::text);
+  return row(
+    201, auth.announcement(v_organization_id, v_id), row_to_json(api.key_item(v_organization_id, v_id, v_key))::text
+  );
 end $$;
 
 comment on function api.create_key(text, api.idempotency_key, integer) is

@@ -42,7 +42,7 @@ begin
   v_item := api.key_item(v_organization_id, v_id, v_key);
   -- Last: if it is the key of this request, the request can do nothing afterwards.
   perform auth.end_overlap(v_organization_id, rotate_key.id, v_overlap);
-  return row(201, null::json, row_to_json(v_item)::text);
+  return row(201, auth.announcement(v_organization_id, v_id), row_to_json(v_item)::text);
 end $$;
 
 comment on function api.rotate_key(uuid, text, api.idempotency_key, integer) is

@@ -12,4 +12,4 @@ comment on procedure app.notify(text) is
   'Sends NOTIFY without data while the queue of notifications is less than half full. Every program that listens also polls, so '
   'a notification only makes it quicker.';
 
-grant execute on procedure app.notify(text) to leads_jobs, leads_exec;
+grant execute on procedure app.notify(text) to leads_jobs, leads_exec, leads_auth;

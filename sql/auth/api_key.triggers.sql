@@ -11,3 +11,6 @@ create trigger _120_keep_identity before update on auth.api_key
 
 create trigger _900_record after insert or update or delete on auth.api_key
   for each row execute function audit.tg_record('api_key', 'id');
+
+create trigger _950_announce after insert on auth.api_key
+  for each row execute function auth.tg_api_key__announce();

@@ -63,6 +63,7 @@ def test_only_reviewed_functions_are_executable(session: Session) -> None:
     assert {row["name"] for row in rows} == {
         "auth.caller",
         "auth.enter",
+        "auth.is_announced",
         "auth.record_key_uses",
         "api.create_form",
         "api.create_key",

@@ -183,6 +183,8 @@ _VICTIM = (
     "insert into app.idempotency_key (organization_id, key_digest, request_digest, status, object_id) "
     "select organization_id, sha256(convert_to(organization_id || '{canary}_shown', 'UTF8')), sha256('{canary}'), 201, id "
     "from webhook.endpoint where organization_id = '{organization}'",
+    "insert into auth.unannounced_key (organization_id, key_id) select organization_id, id from auth.api_key "
+    "where organization_id = '{organization}'",
     "insert into auth.key_use (organization_id, key_id, last_used_at) "
     "select organization_id, id, '{year}-03-04' from auth.api_key where organization_id = '{organization}'",
 )

@@ -203,6 +203,9 @@ EXTRA = (
     "select '{victim}', 'canary', '{read}', sha256(n::text::bytea) from generate_series(1, 100) as n",
     "insert into auth.key_use (organization_id, key_id, last_used_at) values ('{victim}', '{shared_key}', now()), "
     "('{own}', '{shared_key}', '2020-01-01')",
+    "insert into auth.cell (name) values ('cell')",
+    "insert into auth.unannounced_key (organization_id, key_id) select organization_id, id from auth.api_key "
+    "where organization_id = '{victim}' on conflict do nothing",
     "insert into auth.analyst (organization_id, role_oid, role_name) values ('{victim}', 1, 'canary')",
     "insert into app.lead (organization_id, email, name, pipeline_stage, source, lead_score, created_at, updated_at, "
     "qualification_completed_at) select '{victim}', e.name || '@canary.example', 'canary', s.stage, 'web', 99, "
@@ -318,6 +321,7 @@ READ = (
     request("read", "api.get_organization()"),
     Call("leads_api", "select auth.caller() from auth.enter('{o_read}', 'a-request', 'read', true)"),
     Call("leads_api", "select auth.record_key_uses('{{o_read}}', '{1}')"),
+    Call("leads_api", "select auth.is_announced('{own}', '{shared_key}')"),
     request("read", "api.get_health()"),
     request("admin", "api.verify_audit_log()"),
     request("admin", "api.verify_audit_log(after => '3', \"limit\" => '5')"),
@@ -536,6 +540,10 @@ OPERATE = (
     operator("admin.good_key('{own_key}')"),
     operator("admin.revoke_key('{own_key}')"),
     operator("admin.keys('{own}')"),
+    operator("admin.routed_credentials(null, 1000, array['{own}'::uuid])"),
+    operator("admin.organization_of('{own}')"),
+    operator("admin.is_announced('{own}')"),
+    operator("admin.announce_keys(array['{own}'::uuid], array['{shared_key}'::uuid])"),
     operator("admin.new_key('{own}')"),
     operator("admin.forms('{own}')"),
     operator("admin.form_presets()"),
@@ -609,6 +617,10 @@ SCENES = {
 
 ACROSS = (
     operator("admin.organizations()"),
+    operator("admin.cell()"),
+    operator("admin.set_cell('cell')"),
+    operator("admin.set_cell(null)"),
+    operator("admin.unannounced_keys()"),
     operator("admin.keys()"),
     operator("admin.forms()"),
     operator("admin.webhooks()"),

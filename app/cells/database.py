@@ -1,0 +1,101 @@
+"""What the commands of cells ask a cell's database, as leads_operator."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import DictRow, dict_row
+
+from app import session
+from app.cells.claims import Claim, Claims
+from app.cells.files import Cell
+
+CHANNEL = "leads_keys"
+"""A cell notifies it when a key is created."""
+
+_BATCH = 1000
+"""Organizations that one call reads."""
+
+Error = psycopg.Error
+Connection = psycopg.AsyncConnection[DictRow]
+
+
+@dataclass(frozen=True)
+class State:
+    """What a cell says about itself."""
+
+    name: str | None
+    """The name that its database has been given; None: none."""
+    release: str
+    organizations: int
+    credentials: int
+
+
+async def connect(cell: Cell) -> Connection:
+    """A connection in autocommit mode. Raises Error."""
+    return await psycopg.AsyncConnection.connect(
+        session.address(cell.operator_url, session.COMMAND, "leads"), autocommit=True, row_factory=dict_row
+    )
+
+
+async def read_state(connection: Connection) -> State:
+    """What the cell says about itself. Raises Error."""
+    return State(**(await _call(connection, "admin.cell"))[0])
+
+
+async def name_cell(connection: Connection, name: str | None) -> None:
+    """Tells the database which cell it is; None: it is no cell any more. Raises Error."""
+    await _call(connection, "admin.set_cell", name)
+
+
+async def read_claims(connection: Connection) -> Claims:
+    """The organizations for which the cell answers. Raises Error."""
+    claims: Claims = {}
+    after: UUID | None = None
+    while True:
+        part = _claims(await _call(connection, "admin.routed_credentials", after, _BATCH))
+        claims |= part
+        if len(part) < _BATCH:
+            return claims
+        after = max(part)
+
+
+async def read_claims_of(connection: Connection, organizations: Iterable[UUID]) -> Claims:
+    """The claims of these organizations. Raises Error."""
+    return _claims(await _call(connection, "admin.routed_credentials", None, None, list(organizations)))
+
+
+async def read_unannounced(connection: Connection) -> list[tuple[UUID, UUID]]:
+    """The organizations and the keys whose responses wait for the router. Raises Error."""
+    rows = await _call(connection, "admin.unannounced_keys")
+    return [(row["organization_id"], row["key_id"]) for row in rows]
+
+
+async def announce(connection: Connection, keys: Sequence[tuple[UUID, UUID]]) -> None:
+    """Tells the cell that the router knows these keys of these organizations. Raises Error."""
+    await _call(connection, "admin.announce_keys", [each[0] for each in keys], [each[1] for each in keys])
+
+
+async def has(connection: Connection, id: UUID) -> bool:
+    """Whether the cell answers for the organization, key, form or webhook. Raises Error."""
+    return (await _call(connection, "admin.organization_of", id))[0]["organization_of"] is not None
+
+
+async def _call(connection: Connection, function: str, *arguments: Any) -> list[DictRow]:
+    placeholders = ", ".join(["%s"] * len(arguments))
+    cursor = await connection.execute(f"select * from {function}({placeholders})", arguments)
+    return await cursor.fetchall()
+
+
+def _claims(rows: Iterable[DictRow]) -> Claims:
+    keys: dict[UUID, dict[str, UUID]] = {}
+    moving: set[UUID] = set()
+    for row in rows:
+        each = keys.setdefault(row["organization_id"], {})
+        if row["key_id"] is not None:
+            each[row["digest"]] = row["key_id"]
+        if row["is_moving"]:
+            moving.add(row["organization_id"])
+    return {organization: Claim(organization in moving, each) for organization, each in keys.items()}

@@ -1,0 +1,244 @@
+"""Keeps the map of the cells: the file, and the map in the memory of each router.
+
+A round reads what the cells say, writes the map and then announces the new keys to their cells, whose
+responses wait for that. A full round reads all organizations of all cells, and compares the maps. Others
+read only the organizations with new keys, when a cell notifies one.
+"""
+
+import asyncio
+import contextlib
+import functools
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+from uuid import UUID
+
+import psycopg
+
+from app import log
+from app.cells import database, files
+from app.cells.claims import Claims, Map, derive
+from app.cells.files import Cell, Lines
+from app.cells.router import RouterError, RuntimeMap
+
+T = TypeVar("T")
+
+RETRY = 1.0
+"""Seconds until the next attempt to reach a router or a cell."""
+PATIENCE = 2.0
+"""Seconds in which a cell must accept a connection, and answer a question in a short round: the other cells'
+keys wait for it.
+"""
+LONG_PATIENCE = 120.0
+"""Seconds in which a cell must show all its organizations."""
+
+
+class Sync:
+    """The maps, and what they follow from."""
+
+    def __init__(self, folder: Path, sockets: Sequence[str]) -> None:
+        self._folder = folder
+        self._routers = [RuntimeMap(socket) for socket in sockets]
+        self._known: dict[str, dict[str, str | None]] = {}
+        """The lines of each router, by its socket."""
+        self.cells: tuple[Cell, ...] = ()
+        self.claims: dict[str, Claims | None] = {}
+        self.lines: Lines | None = None
+        """The lines of the map; None: not read yet."""
+        self.has_failed_router = False
+        """Whether a router did not take the last changes."""
+        self._connections: dict[Cell, database.Connection] = {}
+        self._down: set[Cell] = set()
+        """The cells that did not answer. Only a full round asks them again."""
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        for connection in self._connections.values():
+            await connection.close()
+
+    async def full_round(self) -> list[str]:
+        """Reads everything, and makes all maps equal. Returns what is wrong, as sentences.
+
+        Raises Mistake if the directory can't be read.
+        """
+        self.cells = files.read(self._folder)
+        self._down.clear()
+        written = await asyncio.to_thread(files.read_map, self._folder / files.MAP)
+        if self.lines is None:
+            self.lines = written
+        known = self.claims
+        self.claims = {cell.name: known.get(cell.name) for cell in self.cells}
+        unannounced, errors = await self._read(database.read_unannounced)
+        claims, unread = await self._read(database.read_claims, LONG_PATIENCE)
+        self.claims |= claims
+        derived = derive(self.claims, self.lines)
+        self._known.clear()
+        failures = await self._publish(derived, written)
+        await self._announce(unannounced, derived.lines, failures)
+        return [*errors, *unread, *derived.errors, *failures]
+
+    async def short_round(self) -> list[str]:
+        """Adds the keys that are not announced, and tries again to reach each router. Returns what is wrong."""
+        assert self.lines is not None
+        unannounced, errors = await self._read(database.read_unannounced)
+        organizations = {organization for keys in unannounced.values() for organization, _ in keys}
+        if not organizations and not self.has_failed_router:
+            return errors
+        claims, unread = await self._read(lambda connection: database.read_claims_of(connection, organizations))
+        for name, part in claims.items():
+            present = self.claims[name] or {}
+            kept = {id: claim for id, claim in present.items() if id not in organizations}
+            # A cell whose other organizations are not known keeps its lines.
+            self.claims[name] = None if self.claims[name] is None else {**kept, **part}
+        derived = derive(self.claims, self.lines)
+        failures = await self._publish(derived, self.lines)
+        await self._announce(unannounced, derived.lines, failures)
+        return [*errors, *unread, *derived.errors, *failures]
+
+    async def _read(
+        self, read: Callable[[database.Connection], Awaitable[T]], patience: float = PATIENCE
+    ) -> tuple[dict[str, T], list[str]]:
+        """What each cell says, by its name, and a sentence for each cell that can't be reached."""
+
+        cells = [cell for cell in self.cells if cell not in self._down]
+        answers: dict[str, T] = {}
+        errors = []
+        for cell, answer in zip(
+            cells, await asyncio.gather(*(self._ask(c, read, patience) for c in cells)), strict=True
+        ):
+            if isinstance(answer, str):
+                errors.append(answer)
+                self._down.add(cell)
+            else:
+                answers[cell.name] = answer[0]
+        return answers, errors
+
+    async def _ask(
+        self, cell: Cell, ask: Callable[[database.Connection], Awaitable[T]], patience: float = PATIENCE
+    ) -> tuple[T] | str:
+        """What the cell answers, or the sentence that it can't be reached."""
+        # A connection that was open before may have been lost meanwhile.
+        for is_last in (False, True):
+            try:
+                if cell not in self._connections:
+                    async with asyncio.timeout(PATIENCE):
+                        self._connections[cell] = await database.connect(cell)
+                async with asyncio.timeout(patience):
+                    return (await ask(self._connections[cell]),)
+            except (psycopg.Error, TimeoutError) as error:
+                had_connection = cell in self._connections
+                if had_connection:
+                    await self._connections.pop(cell).close()
+                if is_last or not had_connection or not isinstance(error, psycopg.OperationalError):
+                    return unreachable(cell, error)
+        raise AssertionError
+
+    async def _publish(self, derived: Map, written: Lines) -> list[str]:
+        """Makes the file and the routers' maps equal to the derived one. The file comes first, because a
+        router that starts again reads it.
+        """
+        self.lines = lines = derived.lines
+        if lines != written:
+            await asyncio.to_thread(files.write_map, self._folder / files.MAP, lines)
+        errors = []
+        for router in self._routers:
+            try:
+                if router.address not in self._known:
+                    self._known[router.address] = await asyncio.to_thread(router.lines)
+                known = self._known.pop(router.address)
+                await asyncio.to_thread(router.change, known, lines)
+                self._known[router.address] = dict(lines)
+            except RouterError as error:
+                errors.append(str(error))
+        self.has_failed_router = bool(errors)
+        return errors
+
+    async def _announce(
+        self, unannounced: dict[str, list[tuple[UUID, UUID]]], lines: Lines, failures: Sequence[str]
+    ) -> None:
+        """Tells the cells which keys all routers know."""
+        if failures:
+            return
+        for cell in self.cells:
+            claims = self.claims.get(cell.name)
+            if claims is None:
+                continue
+            waiting = {
+                id for claim in claims.values() for digest, id in claim.keys.items() if lines.get(digest) != cell.name
+            }
+            # A key that was revoked meanwhile has no line, and nothing waits for it.
+            keys = [each for each in unannounced.get(cell.name, ()) if each[1] not in waiting]
+            if keys:
+                # If the cell does not answer now, the next round announces them.
+                await self._ask(cell, functools.partial(database.announce, keys=keys))
+
+
+async def run(sync: Sync, interval: float) -> None:
+    """Keeps the maps, until the task is cancelled. Raises Mistake if the directory can't be read.
+
+    interval: seconds between two full rounds.
+    """
+    wakeups: asyncio.Queue[bool] = asyncio.Queue()
+    errors: list[str] = []
+    due = 0.0
+    watched: dict[Cell, asyncio.Task[None]] = {}
+    try:
+        while True:
+            previous = errors
+            if time.monotonic() >= due:
+                due = time.monotonic() + interval
+                errors = await sync.full_round()
+                for cell in [cell for cell in watched if cell not in sync.cells]:
+                    watched.pop(cell).cancel()
+                for cell in sync.cells:
+                    if cell not in watched:
+                        watched[cell] = asyncio.create_task(_watch(cell, wakeups))
+            else:
+                errors = await sync.short_round()
+            _report(previous, errors)
+            pause = due - time.monotonic()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(pause, RETRY) if sync.has_failed_router else pause):
+                    is_cell_back = await wakeups.get()
+                    while not wakeups.empty():
+                        is_cell_back |= wakeups.get_nowait()
+                    if is_cell_back:
+                        due = 0.0
+    finally:
+        for task in watched.values():
+            task.cancel()
+
+
+def unreachable(cell: Cell, error: Exception) -> str:
+    """The sentence about a cell whose database does not answer."""
+    if isinstance(error, TimeoutError):
+        return f"The cell {cell.name} does not answer in time."
+    if isinstance(error, psycopg.Error) and error.sqlstate in ("3F000", "42883", "42P01"):
+        return f"The schema of the cell {cell.name} is older than this release. Run there: leads migrate"
+    return f"The cell {cell.name} can't be reached: {str(error).strip().splitlines()[0]}."
+
+
+def _report(previous: Sequence[str], errors: Sequence[str]) -> None:
+    """Logs errors that are new, and the end of all."""
+    for error in errors:
+        if error not in previous:
+            log.write("error", message=error)
+    if previous and not errors:
+        log.write("info", message="The map is equal to the cells again.")
+
+
+async def _watch(cell: Cell, wakeups: "asyncio.Queue[bool]") -> None:
+    """Wakes the loop when the cell has a new key (False), and when it can be reached again (True)."""
+    is_first = True
+    while True:
+        with contextlib.suppress(psycopg.Error):
+            async with await database.connect(cell) as connection:
+                await connection.execute(f"listen {database.CHANNEL}")
+                # A key may have been created before we listened.
+                wakeups.put_nowait(not is_first)
+                is_first = False
+                async for _ in connection.notifies():
+                    wakeups.put_nowait(False)
+        is_first = False
+        await asyncio.sleep(RETRY)
