@@ -23857,6 +23857,10 @@ CREATE POLICY unannounced_key_auth_insert ON auth.unannounced_key FOR INSERT TO 
 
 CREATE POLICY unannounced_key_auth_select ON auth.unannounced_key FOR SELECT TO leads_auth USING (true);
 
+CREATE POLICY unannounced_key_eraser_delete ON auth.unannounced_key FOR DELETE TO leads_eraser USING (true);
+
+CREATE POLICY unannounced_key_eraser_select ON auth.unannounced_key FOR SELECT TO leads_eraser USING (true);
+
 CREATE POLICY unannounced_key_jobs_delete ON auth.unannounced_key FOR DELETE TO leads_jobs USING (true);
 
 CREATE POLICY unannounced_key_jobs_select ON auth.unannounced_key FOR SELECT TO leads_jobs USING (true);
@@ -24342,6 +24346,11 @@ REVOKE ALL ON FUNCTION admin.analysts(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.analysts(organization_id uuid) TO leads_operator;
 
 GRANT SELECT,DELETE ON TABLE auth.unannounced_key TO leads_jobs;
+GRANT DELETE ON TABLE auth.unannounced_key TO leads_eraser;
+
+GRANT SELECT(organization_id) ON TABLE auth.unannounced_key TO leads_eraser;
+
+GRANT SELECT(key_id) ON TABLE auth.unannounced_key TO leads_eraser;
 
 REVOKE ALL ON FUNCTION admin.announce_keys(organization_ids uuid[], key_ids uuid[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.announce_keys(organization_ids uuid[], key_ids uuid[]) TO leads_operator;

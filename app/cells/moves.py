@@ -286,10 +286,8 @@ def publish(move: Move) -> None:
 def bind_analysts(move: Move) -> None:
     """bind the analysts whose logins exist"""
     for row in move.analysts:
-        expires = row["expires_at"]
-        if move.target.call("admin.bind_moved_analyst", row["login"], move.organization, expires)[0][
-            "bind_moved_analyst"
-        ]:
+        arguments = (row["login"], move.organization, row["expires_at"])
+        if move.target.call("admin.bind_moved_analyst", *arguments)[0]["bind_moved_analyst"] == "bound":
             move.bound.append(row["login"])
 
 
@@ -310,7 +308,7 @@ def drop_login(move: Move) -> None:
 
 
 TAKING_OVER = (
-    prepare_target, begin, make_login, make_slot, subscribe, copy, catch_up, drain, fence, receive, take_over,
+    begin, prepare_target, make_login, make_slot, subscribe, copy, catch_up, drain, fence, receive, take_over,
 )  # fmt: skip
 """The steps until the target owns the organization."""
 

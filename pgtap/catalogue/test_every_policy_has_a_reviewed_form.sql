@@ -142,6 +142,8 @@ where
         ('auth.api_key.api_key_eraser_delete', 'leads_eraser', 'delete'),
         ('auth.key_use.key_use_eraser_select', 'leads_eraser', 'select'),
         ('auth.key_use.key_use_eraser_delete', 'leads_eraser', 'delete'),
+        ('auth.unannounced_key.unannounced_key_eraser_select', 'leads_eraser', 'select'),
+        ('auth.unannounced_key.unannounced_key_eraser_delete', 'leads_eraser', 'delete'),
         ('crm.connection.connection_eraser_select', 'leads_eraser', 'select'),
         ('crm.connection.connection_eraser_delete', 'leads_eraser', 'delete'),
         ('webhook.unqueued_batch.unqueued_batch_eraser_select', 'leads_eraser', 'select'),

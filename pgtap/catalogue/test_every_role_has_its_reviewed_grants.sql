@@ -868,6 +868,7 @@ from (values
     delete on auth.analyst
     delete on auth.api_key
     delete on auth.key_use
+    delete on auth.unannounced_key
     delete on crm.connection
     delete on webhook.unqueued_batch
     execute on admin.table_class
@@ -886,6 +887,7 @@ from (values
     select (organization_id, id, lead_id, content) on intake.submission
     select (organization_id, key_digest, headers, body) on app.idempotency_key
     select (organization_id, key_id) on auth.key_use
+    select (organization_id, key_id) on auth.unannounced_key
     select (organization_id, lead_id) on app.stage_stay
     select (organization_id, lead_id, word) on app.lead_word
     select (organization_id, name) on app.pipeline_stage

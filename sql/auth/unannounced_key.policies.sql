@@ -8,3 +8,7 @@ create policy unannounced_key_auth_insert on auth.unannounced_key for insert to 
 
 create policy unannounced_key_jobs_select on auth.unannounced_key for select to leads_jobs using (true);
 create policy unannounced_key_jobs_delete on auth.unannounced_key for delete to leads_jobs using (true);
+
+-- audit.delete_rows
+create policy unannounced_key_eraser_select on auth.unannounced_key for select to leads_eraser using (true);
+create policy unannounced_key_eraser_delete on auth.unannounced_key for delete to leads_eraser using (true);

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from app.cells import files
-from app.cells.router import RuntimeMap
+from app.cells.files import Cell
 from app.cli.keys import digest
 from bench.hosts import Host
 from tests.support import router
@@ -23,7 +23,8 @@ from tests.support.cells import Cells, make_cells
 from tests.support.chain import verdict
 from tests.support.database import Database, Organization
 from tests.support.moving import NAMES, deleted, killed_after, moved, prepare, two_hosts
-from tests.support.process import Server, mistake, printed
+from tests.support.process import Server, leads_on, mistake, printed
+from tests.support.pushing import wait_for
 from tests.support.router import needs_router
 
 pytestmark = needs_router
@@ -53,10 +54,9 @@ class Pair:
             "from generate_series(1, %s) as n",
             *(made.id, leads),
         )
-        lines = {digest(key).hex(): "a" for key in made.keys.values()}
-        path = self.cells.folder / files.MAP
-        files.write_map(path, files.read_map(path) | lines)
-        RuntimeMap(self.cells.environ["LEADS_ROUTER_SOCKET"]).change({}, lines)
+        # leads cells sync tells the router of the keys.
+        digests = {digest(key).hex() for key in made.keys.values()}
+        wait_for(lambda: digests <= self.cells.map.keys())
         return made
 
     def client(self, cell: str, key: str) -> httpx.Client:
@@ -117,7 +117,15 @@ def pair(tmp_path_factory: pytest.TempPathFactory, new_server: Callable[..., Ser
         config = printed(cells.leads("cells", "router-config", "--bind", router.BIND, "--account", ""))
         with router.running(config, folder) as cells.router, cells.opened:
             prepare(cells, hosts)
-            yield Pair(cells, hosts)
+            for name, database in databases.items():
+                database.sql("select admin.set_cell(%s)", name, login="leads_operator")
+            sync = cells.start("cells", "sync", log=folder / "sync.log")
+            try:
+                yield Pair(cells, hosts)
+            finally:
+                sync.terminate()
+                sync.wait(30)
+            assert '"level":"error"' not in (folder / "sync.log").read_text()
 
 
 @long
@@ -127,6 +135,16 @@ def test_an_organization_moves_there_and_back(pair: Pair) -> None:
     with pair.client("a", acme.keys["write"]) as client:
         id = client.post("/leads", json={"email": "a@example.com"}).json()["id"]
         lead = client.get(f"/leads/{id}").json()
+
+    # An event of a year for which the target has no partition.
+    old = f"0171{acme.id[4:]}"
+    pair.cells.databases["a"].sql("select audit.create_partitions(2020)")
+    pair.cells.databases["a"].sql(
+        "insert into audit.event (id, organization_id, action, source, payload, salt, payload_digest, created_at) "
+        "select %s, %s, 'stage.added', 'api', '{}', 'salt', sha256('salt{}'), app.id_time(%s)",
+        *(old, acme.id, old),
+    )
+    pair.cells.databases["a"].sql("insert into audit.unsealed values (%s, %s)", acme.id, old)
 
     said = moved(pair.cells, acme.id, "b")
     assert "is in the cell b" in said
@@ -333,3 +351,39 @@ def test_a_move_that_waits_too_long_lets_requests_in_again(pair: Pair) -> None:
     moved(pair.cells, acme.id, "b")
     rows = pair.cells.databases["b"].sql("select distinct name from app.lead where organization_id = %s", acme.id)
     assert rows == [{"name": "Late"}]
+
+
+@long
+def test_an_analyst_is_bound_again_where_the_login_exists(pair: Pair) -> None:
+    acme = pair.make()
+    source = pair.cells.databases["a"]
+    created = leads_on(source)("bi", "create", "ann", "--organization", acme.id)
+    assert created.returncode == 0, created.stderr
+    process = pair.cells.leads("organizations", "move", acme.id, "--to", "b")
+    assert f"leads bi create ann --organization {acme.id}" in process.stderr
+    assert source.sql("select email from bi.leads", login="ann") == []
+
+    other = pair.make()
+    assert leads_on(source)("bi", "create", "bob", "--organization", other.id).returncode == 0
+    target = pair.cells.databases["b"]
+    target.sql("create role bob login in role leads_bi")
+    assert '"analysts_bound": [\n    "bob"' in moved(pair.cells, other.id, "b", "--json")
+    assert len(target.sql("select email from bi.leads", login="bob")) == 3
+
+
+def test_the_script_says_what_a_superuser_must_change(database: Database, tmp_path: Path) -> None:
+    other = Database(database.server, "other")
+    files.write(
+        tmp_path,
+        [Cell("a", database.url("leads_operator"), ("a:80",)), Cell("b", other.url("leads_operator"), ("b:80",))],
+    )
+    cells = Cells(tmp_path, {}, {}, environ={"LEADS_CELLS_DIR": str(tmp_path)})
+    script = printed(cells.leads("cells", "prepare", "a", "--peer", "b=host=db2 dbname='it\\'s'"))
+    assert "insert into cell.peer (name, address) values ('b', " in script
+    assert "password" in mistake(cells.leads("cells", "prepare", "a", "--peer", "b=host=db2 password=secret"))
+    assert "There is no other cell 'c'" in mistake(cells.leads("cells", "prepare", "a", "--peer", "c=host=db3"))
+    said = mistake(cells.leads("cells", "prepare", "a", "--superuser-url", database.url()))
+    assert said.startswith("wal_level is replica. Run: alter system set wal_level = logical;")
+    said = mistake(cells.leads("cells", "prepare", "a", "--superuser-url", database.url("leads_migrator")))
+    assert said.startswith("leads_migrator is not a superuser.")
+    assert database.sql("select to_regnamespace('cell') as schema") == [{"schema": None}]
