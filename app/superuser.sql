@@ -7,6 +7,7 @@ declare
   v_function regprocedure;
   v_login name;
   v_parameter text;
+  v_name text;
 begin
   perform set_config('lock_timeout', '5s', true);
   if exists (
@@ -58,7 +59,9 @@ begin
       p.pronamespace = 'pg_catalog'::regnamespace
       and p.proname in (
         'pg_current_wal_lsn', 'pg_current_wal_insert_lsn', 'pg_current_wal_flush_lsn', 'pg_control_checkpoint',
-        'pg_stat_get_io', 'pg_stat_get_wal', 'pg_stat_get_backend_io', 'pg_stat_get_backend_wal'
+        'pg_stat_get_io', 'pg_stat_get_wal', 'pg_stat_get_backend_io', 'pg_stat_get_backend_wal',
+        -- On a replica:
+        'pg_last_wal_receive_lsn', 'pg_last_wal_replay_lsn', 'pg_control_recovery'
       )
       and (
         exists (
@@ -81,6 +84,21 @@ begin
   ) then
     execute format('grant create on database %I to leads_owner', current_database());
   end if;
+
+  -- auth.current_position and auth.position_states call these. A migration grants them too, as the migrating
+  -- login.
+  foreach v_name in array array['pg_current_wal_insert_lsn', 'pg_current_wal_flush_lsn', 'pg_last_wal_replay_lsn']
+  loop
+    if not has_function_privilege(v_owner, format('pg_catalog.%I()', v_name), 'execute with grant option') then
+      execute format('grant execute on function pg_catalog.%I() to %I with grant option', v_name, v_owner);
+    end if;
+    if
+      to_regrole('leads_auth') is not null
+      and not has_function_privilege('leads_auth', format('pg_catalog.%I()', v_name), 'execute')
+    then
+      execute format('grant execute on function pg_catalog.%I() to leads_auth', v_name);
+    end if;
+  end loop;
 
   -- The migrating login, which owns the database, limits the temporary files and the log lines of
   -- analysts' sessions.

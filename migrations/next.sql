@@ -2360,3 +2360,55 @@ alter table auth.unannounced_key enable row level security, force row level secu
 set local role leads_owner;
 revoke create on schema auth from leads_auth;
 reset role;
+
+-- migration: position_keys
+-- Creates the keys of the header Leads-Position, and lets leads_auth read the positions of the write-ahead log.
+--
+-- Locks: none that matter; every object is new.
+-- Duration: 0 s per million rows: no row is read.
+-- Phase: expand
+-- If it breaks off: nothing is left behind; run leads migrate again.
+
+do $$
+declare
+  v_name text;
+begin
+  -- Where app/superuser.sql has taken them from PUBLIC, it has also let the migrating login grant them.
+  foreach v_name in array array['pg_current_wal_insert_lsn', 'pg_current_wal_flush_lsn', 'pg_last_wal_replay_lsn']
+  loop
+    if has_function_privilege(format('pg_catalog.%I()', v_name), 'execute with grant option') then
+      execute format('grant execute on function pg_catalog.%I() to leads_auth', v_name);
+    end if;
+  end loop;
+end $$;
+
+set local role leads_owner;
+grant create on schema auth to leads_auth;
+set local role leads_auth;
+
+create table auth.position_key (
+  id bytea not null,
+  system_identifier bigint not null,
+  timeline text not null,
+  inner_key bytea not null,
+  outer_key bytea not null,
+  created_at timestamptz(3) not null default now(),
+  constraint position_key_pkey primary key (id),
+  constraint position_key_is_of_one_timeline unique (system_identifier, timeline),
+  constraint position_key_has_an_id check (octet_length(id) = 8),
+  constraint position_key_fills_a_block check (octet_length(inner_key) = 64 and octet_length(outer_key) = 64)
+);
+
+comment on table auth.position_key is
+  'The keys that encrypt and authenticate the header Leads-Position: one for each timeline of each cluster in which a '
+  'position was returned.';
+comment on column auth.position_key.id is 'The first bytes of each position: random.';
+comment on column auth.position_key.system_identifier is 'The identifier of the cluster.';
+comment on column auth.position_key.timeline is 'The timeline, as in the name of a file of the write-ahead log.';
+comment on column auth.position_key.inner_key is 'The block that the inner hash of the HMAC begins with: random.';
+comment on column auth.position_key.outer_key is 'The block that the outer hash of the HMAC begins with: random.';
+comment on column auth.position_key.created_at is 'When the first position of the timeline was returned.';
+
+set local role leads_owner;
+revoke create on schema auth from leads_auth;
+reset role;

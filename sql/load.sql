@@ -36,6 +36,8 @@ reset role;
 \ir auth/routed_keys.sql
 \ir auth/owned_keys.sql
 \ir auth/take_keys.sql
+\ir auth/current_position.sql
+\ir auth/position_states.sql
 \ir auth/analyst_organization_id.sql
 \ir api/schema_version.sql
 \ir app/notify.sql
@@ -105,6 +107,8 @@ reset role;
 \ir auth/unannounced_key.policies.sql
 \ir auth/unannounced_key.triggers.sql
 \ir auth/unannounced_key.grants.sql
+\ir auth/position_key.triggers.sql
+\ir auth/position_key.grants.sql
 \ir auth/analyst.policies.sql
 \ir auth/analyst.triggers.sql
 \ir auth/analyst.grants.sql

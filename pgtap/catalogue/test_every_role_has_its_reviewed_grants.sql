@@ -70,8 +70,10 @@ from (values
     execute on api.schema_version
     execute on api.sealing_key
     execute on auth.caller
+    execute on auth.current_position
     execute on auth.enter
     execute on auth.is_announced
+    execute on auth.position_states
     execute on auth.record_key_uses
   '),
   ('leads_operator', '

@@ -15,7 +15,8 @@ where
   and c.oid::regclass::text not in (
     'api.problem', 'api.route', 'api.operation', 'api.tag', 'api.guide', 'api.parameter', 'api.shape',
     'api.named_schema', 'admin.catalogue_entry', 'audit.retirement',
-    'app.lead_field', 'scoring.default_model', 'crm.vendor', 'intake.preset', 'webhook.sealing_key', 'auth.cell'
+    'app.lead_field', 'scoring.default_model', 'crm.vendor', 'intake.preset', 'webhook.sealing_key', 'auth.cell',
+    'auth.position_key'
   );
 
 select is_kept('test.table_of_nobody');

@@ -86,13 +86,25 @@ begin atomic
     ('^(pg_current_xact_id|txid_current)$', 0,
       'Every role can use up the server''s transaction ids. Then PostgreSQL refuses every write.'),
     ('^pg_logical_emit_message$', 170000, 'Every role can fill the disk with the write-ahead log.'),
-    ('^pg_(current_wal_(insert_|flush_)?lsn|control_checkpoint|stat_get_(backend_)?(io|wal))$', 0,
+    (
+      '^pg_(current_wal_(insert_|flush_)?lsn|last_wal_(receive|replay)_lsn|control_(checkpoint|recovery)|'
+      'stat_get_(backend_)?(io|wal))$', 0,
       'Every role can see how much other sessions write.')
   ) as k (pattern, since, finding)
     on f.proname ~ k.pattern and current_setting('server_version_num')::integer >= k.since
   where
     f.pronamespace = 'pg_catalog'::regnamespace
     and x.grantee = 0
+  union all
+  select
+    'function ' || f.oid::regprocedure,
+    'The owner of auth.current_position and auth.position_states may not execute it, so no replica can be used.',
+    'As a superuser, run in this database: psql -f app/superuser.sql'
+  from pg_catalog.pg_proc as f
+  where
+    f.pronamespace = 'pg_catalog'::regnamespace
+    and f.proname in ('pg_current_wal_insert_lsn', 'pg_current_wal_flush_lsn', 'pg_last_wal_replay_lsn')
+    and not has_function_privilege('leads_auth', f.oid, 'execute')
   union all
   select
     format('grant %s on parameter %s to %s', lower(x.privilege_type), p.parname, coalesce(r.name, 'public')),

@@ -793,6 +793,9 @@ def shared_state() -> Iterator[Attack]:
         "pg_current_wal_insert_lsn()",
         "pg_current_wal_flush_lsn()",
         "pg_control_checkpoint()",
+        "pg_last_wal_receive_lsn()",
+        "pg_last_wal_replay_lsn()",
+        "pg_control_recovery()",
     ):
         yield Attack(f"watch others write: {call}", (f"select {call}",), "42501")
     for relation in (

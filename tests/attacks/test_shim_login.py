@@ -62,8 +62,10 @@ def test_only_reviewed_functions_are_executable(session: Session) -> None:
     )
     assert {row["name"] for row in rows} == {
         "auth.caller",
+        "auth.current_position",
         "auth.enter",
         "auth.is_announced",
+        "auth.position_states",
         "auth.record_key_uses",
         "api.create_form",
         "api.create_key",

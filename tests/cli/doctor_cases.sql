@@ -336,6 +336,12 @@ grant execute on function pg_logical_emit_message(boolean, text, text, boolean) 
 -- grant execute on function pg_current_wal_lsn() to public: other sessions write
 grant execute on function pg_current_wal_lsn() to public;
 
+-- grant execute on function pg_last_wal_replay_lsn() to public: other sessions write
+grant execute on function pg_last_wal_replay_lsn() to public;
+
+-- function pg_current_wal_flush_lsn(): no replica can be used
+revoke execute on function pg_current_wal_flush_lsn() from leads_auth, leads_migrator cascade;
+
 -- grant execute on function pg_stat_get_backend_io(integer) to public: other sessions write
 -- since PostgreSQL 18
 grant execute on function pg_stat_get_backend_io(integer) to public;

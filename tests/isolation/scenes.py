@@ -675,5 +675,7 @@ PLAIN = {
     "api.schema_version",
     "api.sealing_key",
     "api.session_faults",
+    "auth.current_position",
+    "auth.position_states",
     "webhook.announce_keys",
 }

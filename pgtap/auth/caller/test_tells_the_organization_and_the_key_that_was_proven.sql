@@ -5,7 +5,11 @@ create function test.told(organization text, key text)
 returns jsonb
 language sql
 as $$
-  select jsonb_build_object('organization_id', test.organization(told.organization), 'key_id', test.key_id(told.organization, told.key))
+  select jsonb_build_object(
+    'organization_id', test.organization(told.organization),
+    'key_id', test.key_id(told.organization, told.key),
+    'is_admin', told.key = 'admin'
+  )
 $$;
 create table test.expected as
 select told('alice', 'read') as alice, told('bob', 'admin') as bob;
