@@ -3,6 +3,8 @@
 import functools
 import json
 import random
+import threading
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
@@ -26,6 +28,9 @@ _RETRIED = {429, 502, 503, 504}
 
 _UNTOUCHED = {"rate_limited", "unavailable"}
 """The codes that say that nothing was done."""
+
+_POSITIONS = 8
+"""Values that the header Leads-Position may have."""
 
 _headers: ContextVar[httpx.Headers | None] = ContextVar("_headers", default=None)
 
@@ -55,6 +60,9 @@ class Leads(Operations):
         self, base_url: str, key: str, *, timeout: float = 30, attempts: int = 5, max_wait: float = 60, **options: Any
     ) -> None:
         self._attempts, self._max_wait = attempts, max_wait
+        self._lock = threading.Lock()
+        self._positions: list[tuple[float, str]] = []
+        """The positions of the last writes, and when each write had ended."""
         self._http = httpx.Client(
             base_url=base_url.rstrip("/").removesuffix("/api/v1") + "/api/v1",
             headers={"Authorization": f"Bearer {key}", "User-Agent": f"leads-client/{version('leads-client')}"},
@@ -128,14 +136,28 @@ class Leads(Operations):
 
     def _send(self, request: httpx.Request, *, stream: bool = False) -> httpx.Response:
         on = functools.partial(_pause, request, self._max_wait)
+        started = time.monotonic()
+        if request.method == "GET" and "Leads-Position" not in request.headers and (positions := self._positions):
+            request.headers["Leads-Position"] = ", ".join(position for _, position in positions)
         for attempt in stamina.retry_context(on, self._attempts, timeout=None, wait_initial=0.5, wait_max=8):
             with attempt:
                 response = self._http.send(request, stream=stream)
+                if position := response.headers.get("Leads-Position"):
+                    self._keep(started, position)
                 if response.is_success:
                     return response
                 response.read()
                 raise error_of(response)
         raise AssertionError
+
+
+    def _keep(self, started: float, position: str) -> None:
+        """Keeps the position of a write. It includes the writes that had ended when this one began."""
+        with self._lock:
+            kept = [each for each in self._positions if each[0] > started]
+            if len(kept) == _POSITIONS:
+                kept, position = [], "primary"
+            self._positions = [*kept, (time.monotonic(), position)]
 
 
 def _pause(request: httpx.Request, max_wait: float, error: Exception) -> bool | float:
