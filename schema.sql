@@ -5449,8 +5449,14 @@ CREATE FUNCTION admin.grant_findings() RETURNS TABLE(subject text, finding text,
      'As a superuser, run in this database: psql -f app/superuser.sql'::text
     FROM ((pg_proc f
       CROSS JOIN LATERAL aclexplode(COALESCE(f.proacl, acldefault('f'::"char", f.proowner))) x(grantor, grantee, privilege_type, is_grantable))
-      JOIN ( VALUES ('^lo_(creat|create|from_bytea|import|export)$'::text,0,'Every role can store data in large objects, which no policy protects.'::text), ('^pg_(try_)?advisory_(xact_)?lock(_shared)?$'::text,0,'Every role can fill the server''s table of locks. Then no request gets its locks.'::text), ('^pg_export_snapshot$'::text,0,'Every role can fill a folder of the server with files.'::text), ('^(pg_current_xact_id|txid_current)$'::text,0,'Every role can use up the server''s transaction ids. Then PostgreSQL refuses every write.'::text), ('^pg_logical_emit_message$'::text,170000,'Every role can fill the disk with the write-ahead log.'::text), ('^pg_(current_wal_(insert_|flush_)?lsn|control_checkpoint|stat_get_(backend_)?(io|wal))$'::text,0,'Every role can see how much other sessions write.'::text)) k(pattern, since, finding) ON (((f.proname ~ k.pattern) AND ((current_setting('server_version_num'::text))::integer >= k.since))))
+      JOIN ( VALUES ('^lo_(creat|create|from_bytea|import|export)$'::text,0,'Every role can store data in large objects, which no policy protects.'::text), ('^pg_(try_)?advisory_(xact_)?lock(_shared)?$'::text,0,'Every role can fill the server''s table of locks. Then no request gets its locks.'::text), ('^pg_export_snapshot$'::text,0,'Every role can fill a folder of the server with files.'::text), ('^(pg_current_xact_id|txid_current)$'::text,0,'Every role can use up the server''s transaction ids. Then PostgreSQL refuses every write.'::text), ('^pg_logical_emit_message$'::text,170000,'Every role can fill the disk with the write-ahead log.'::text), ('^pg_(current_wal_(insert_|flush_)?lsn|last_wal_(receive|replay)_lsn|control_(checkpoint|recovery)|stat_get_(backend_)?(io|wal))$'::text,0,'Every role can see how much other sessions write.'::text)) k(pattern, since, finding) ON (((f.proname ~ k.pattern) AND ((current_setting('server_version_num'::text))::integer >= k.since))))
    WHERE ((f.pronamespace = ('pg_catalog'::regnamespace)::oid) AND (x.grantee = (0)::oid))
+ UNION ALL
+  SELECT ('function '::text || (f.oid)::regprocedure),
+     'The owner of auth.current_position and auth.position_states may not execute it, so no replica can be used.'::text,
+     'As a superuser, run in this database: psql -f app/superuser.sql'::text
+    FROM pg_proc f
+   WHERE ((f.pronamespace = ('pg_catalog'::regnamespace)::oid) AND (f.proname = ANY (ARRAY['pg_current_wal_insert_lsn'::name, 'pg_current_wal_flush_lsn'::name, 'pg_last_wal_replay_lsn'::name])) AND (NOT has_function_privilege('leads_auth'::name, f.oid, 'execute'::text)))
  UNION ALL
   SELECT format('grant %s on parameter %s to %s'::text, lower(x.privilege_type), p.parname, COALESCE(r.name, 'public'::text)) AS format,
      'The role can change a setting that only superusers may change.'::text,
@@ -11635,8 +11641,8 @@ CREATE FUNCTION api.operations() RETURNS TABLE(id text, method text, path text, 
              ELSE NULL::text[]
          END) ||
          CASE
-             WHEN (r.method <> 'GET'::text) THEN ARRAY['outcome_unknown'::text]
-             ELSE NULL::text[]
+             WHEN (r.method = 'GET'::text) THEN ARRAY['invalid_position'::text]
+             ELSE ARRAY['outcome_unknown'::text]
          END) ||
          CASE
              WHEN (strpos(r.path, '{'::text) > 0) THEN ARRAY['not_found'::text]
@@ -11684,7 +11690,7 @@ CREATE FUNCTION api.openapi_headers() RETURNS text
     SET search_path TO 'pg_catalog', 'pg_temp'
     BEGIN ATOMIC
  WITH known(name, description) AS (
-          VALUES ('X-Request-Id'::text,'The id of the request: yours, or one that the server generated. It is also in the audit log and in the server''s log.'::text), ('ETag'::text,'The entity tag of the record (RFC 9110, section 8.8.3). Every change gives the record another tag.'::text), ('Location'::text,'The address of the new record.'::text), ('Link'::text,'The address of the next page, with rel="next" (RFC 8288). The last page has no Link.'::text), ('Content-Disposition'::text,'attachment, with the name of a file.'::text), ('RateLimit'::text,'How many requests are left, r=, and how many seconds until there is one more, t=. Sent with each response to a valid key, if the server limits the rate.'::text), ('RateLimit-Policy'::text,'The limit: q= requests in w= seconds. Sent with RateLimit.'::text), ('Retry-After'::text,'How many seconds to wait before you send the request again.'::text), ('Server-Timing'::text,'How long the database took, db;dur= in milliseconds, and wait;dur= if the request waited for a connection.'::text), ('Idempotency-Replayed'::text,'true if this is the first response again.'::text), ('WWW-Authenticate'::text,'Always Bearer.'::text)
+          VALUES ('X-Request-Id'::text,'The id of the request: yours, or one that the server generated. It is also in the audit log and in the server''s log.'::text), ('ETag'::text,'The entity tag of the record (RFC 9110, section 8.8.3). Every change gives the record another tag.'::text), ('Location'::text,'The address of the new record.'::text), ('Leads-Position'::text,'Send it with a read, and the response is not older than this write. Sent if the server has replicas.'::text), ('Link'::text,'The address of the next page, with rel="next" (RFC 8288). The last page has no Link.'::text), ('Content-Disposition'::text,'attachment, with the name of a file.'::text), ('RateLimit'::text,'How many requests are left, r=, and how many seconds until there is one more, t=. Sent with each response to a valid key, if the server limits the rate.'::text), ('RateLimit-Policy'::text,'The limit: q= requests in w= seconds. Sent with RateLimit.'::text), ('Retry-After'::text,'How many seconds to wait before you send the request again.'::text), ('Server-Timing'::text,'How long the database took, db;dur= in milliseconds, and wait;dur= if the request waited for a connection.'::text), ('Idempotency-Replayed'::text,'true if this is the first response again.'::text), ('WWW-Authenticate'::text,'Always Bearer.'::text)
          ), header AS (
           SELECT COALESCE(k.name, h_1.name) AS name,
              k.description
@@ -12131,6 +12137,12 @@ CREATE FUNCTION api.operation_parameters() RETURNS TABLE(operation_id text, para
              api.object_text(VARIADIC ARRAY['name'::text, '"If-None-Match"'::text, 'in'::text, '"header"'::text, 'description'::text, '"The ETag that you have. If the record still has it, the response is 304 without a body."'::text, 'schema'::text, '{"type":"string"}'::text]) AS object_text
             FROM api.operations() o(id, method, path, scope, function, arguments, tag, summary, description, request, rule, answer, form, statuses, headers, problems, parameters, examples)
            WHERE ((o.method = 'GET'::text) AND ('ETag'::text = ANY (o.headers)))
+         UNION ALL
+          SELECT o.id,
+             1001,
+             api.object_text(VARIADIC ARRAY['name'::text, '"Leads-Position"'::text, 'in'::text, '"header"'::text, 'description'::text, '"Answer with nothing older than this: what a response to a write had in its header `Leads-Position`. Several are separated by commas. A server without replicas ignores it."'::text, 'schema'::text, '{"type":"string"}'::text]) AS object_text
+            FROM api.operations() o(id, method, path, scope, function, arguments, tag, summary, description, request, rule, answer, form, statuses, headers, problems, parameters, examples)
+           WHERE (o.method = 'GET'::text)
          )
   SELECT p.operation_id,
      (('['::text || string_agg(p.text, ','::text ORDER BY p."position")) || ']'::text)
@@ -12286,7 +12298,7 @@ CREATE FUNCTION api.operation_successes() RETURNS TABLE(operation_id text, statu
              WHEN 202 THEN '"Accepted: not finished yet."'::text
              ELSE '"OK."'::text
          END, 'headers'::text, ( SELECT (('{'::text || string_agg((api.json_text(h.name) || format(':{"$ref":"#/components/headers/%s"}'::text, h.name)), ','::text ORDER BY h."position")) || '}'::text)
-            FROM unnest((((ARRAY['X-Request-Id'::text, 'Server-Timing'::text] ||
+            FROM unnest(((((ARRAY['X-Request-Id'::text, 'Server-Timing'::text] ||
                  CASE s.status
                      WHEN 202 THEN ARRAY['Retry-After'::text]
                      ELSE c.headers
@@ -12297,6 +12309,10 @@ CREATE FUNCTION api.operation_successes() RETURNS TABLE(operation_id text, statu
                  END) ||
                  CASE
                      WHEN (c.is_repeatable AND (s.status <> 202)) THEN ARRAY['Idempotency-Replayed'::text]
+                     ELSE NULL::text[]
+                 END) ||
+                 CASE
+                     WHEN (c.method <> 'GET'::text) THEN ARRAY['Leads-Position'::text]
                      ELSE NULL::text[]
                  END)) WITH ORDINALITY h(name, "position")), 'content'::text,
          CASE
@@ -17839,15 +17855,80 @@ The API server removes the header, and sends the response only when auth.is_anno
 CREATE FUNCTION auth.caller() RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
     BEGIN ATOMIC
- SELECT (json_build_object('organization_id', k.organization_id, 'key_id', k.id))::text AS json_build_object
+ SELECT (json_build_object('organization_id', k.organization_id, 'key_id', k.id, 'is_admin', ('admin'::text = ANY (k.scopes))))::text AS json_build_object
     FROM auth.claimed_key k;
 END;
 
 ALTER FUNCTION auth.caller() OWNER TO leads_auth;
 
-COMMENT ON FUNCTION auth.caller() IS 'A JSON object with organization_id and key_id of the key that this transaction has proven; null if there is none.
+COMMENT ON FUNCTION auth.caller() IS 'A JSON object with organization_id, key_id and is_admin (whether the key has the scope admin) of the key that this transaction has proven; null if there is none.
 
 They never change for a key, so the server asks for them once for each key, and not in each request.';
+
+CREATE FUNCTION auth.current_position() RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_position text;
+begin
+  if pg_is_in_recovery() then
+    return null;
+  end if;
+  -- The second time, after the first position of a timeline has created its key.
+  for v_attempt in 1 .. 2 loop
+    -- One statement, because each expression is prepared again in each transaction.
+    select encode(p.content || substr(sha256(p.outer_key || sha256(p.inner_key || p.content)), 1, 16), 'base64')
+    into v_position
+    from (
+      select
+        k.inner_key,
+        k.outer_key,
+        -- The LSN is encrypted, because the difference of two shows how much all organizations write.
+        k.id || n.nonce || int8send(
+          (l.lsn - '0/0')::bigint
+          # ('x' || encode(substr(sha256(k.outer_key || sha256(k.inner_key || n.nonce)), 1, 8), 'hex'))::bit(64)::bigint
+        ) as content
+      from auth.position_key as k
+      cross join (select uuid_send(gen_random_uuid()) as nonce offset 0) as n
+      -- A commit that waits for its flush is before the end of what is flushed. A replica does not have the rest yet.
+      cross join (
+        select
+          case current_setting('synchronous_commit')
+            when 'off' then pg_current_wal_insert_lsn() else pg_current_wal_flush_lsn()
+          end as lsn
+        offset 0
+      ) as l
+      where
+        k.system_identifier = (select c.system_identifier from pg_control_system() as c)
+        and k.timeline = left(pg_walfile_name(l.lsn), 8)
+      offset 0
+    ) as p;
+    exit when found;
+    -- Of two transactions, the second one waits here.
+    insert into auth.position_key (id, system_identifier, timeline, inner_key, outer_key)
+    select
+      substr(sha256(r.random[1]), 1, 8),
+      (select c.system_identifier from pg_control_system() as c),
+      left(pg_walfile_name(pg_current_wal_flush_lsn()), 8),
+      sha256(r.random[2]) || sha256(r.random[3]),
+      sha256(r.random[4]) || sha256(r.random[5])
+    from (
+      select array_agg(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())) as random from generate_series(1, 5)
+    ) as r
+    on conflict on constraint position_key_is_of_one_timeline do nothing;
+  end loop;
+  return v_position;
+end $$;
+
+ALTER FUNCTION auth.current_position() OWNER TO leads_auth;
+
+COMMENT ON FUNCTION auth.current_position() IS 'A position in the write-ahead log that is not before the end of any transaction that has committed; null on a replica.
+
+64 digits of base64, for 48 bytes: the id of the key (8), a nonce (16), the LSN, encrypted (8), and the first half of an
+HMAC-SHA-256 of these (16), whose inner and outer key are independent. The key belongs to the cluster and to its timeline. The
+first position of a timeline creates it, so a server knows the key only if it has followed this timeline.
+A position belongs to no organization: it is a lower limit for how new a read is, and shows nothing.';
 
 CREATE FUNCTION auth.end_overlap(organization_id uuid, id uuid, overlap interval) RETURNS void
     LANGUAGE sql
@@ -18062,6 +18143,58 @@ END;
 ALTER FUNCTION auth.owned_keys(organization_id uuid) OWNER TO leads_auth;
 
 COMMENT ON FUNCTION auth.owned_keys(organization_id uuid) IS 'The rows of auth.api_key and auth.key_use, while the organization is fenced by a move; otherwise none. A digest is no key and no claim.';
+
+CREATE FUNCTION auth.position_states(positions text[]) RETURNS text[]
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+  -- One statement, because each expression is prepared again in each transaction.
+  return array(
+    select
+      case
+        when p.content is null then 'invalid'
+        when k.id is null then 'unknown'
+        when substr(p.content, 33) <> substr(sha256(k.outer_key || sha256(k.inner_key || substr(p.content, 1, 32))), 1, 16)
+        then 'invalid'
+        when s.replayed is null then 'primary'
+        when s.replayed >= (
+          ('x' || encode(substr(p.content, 25, 8), 'hex'))::bit(64)::bigint
+          # ('x' || encode(
+            substr(sha256(k.outer_key || sha256(k.inner_key || substr(p.content, 9, 16))), 1, 8), 'hex'
+          ))::bit(64)::bigint
+        )
+        then 'replayed'
+        else 'behind'
+      end
+    from (
+      select
+        u.number,
+        case when u.position collate "C" ~ '^[A-Za-z0-9+/]{64}$' then decode(u.position, 'base64') end as content
+      from unnest(position_states.positions) with ordinality as u (position, number)
+      offset 0
+    ) as p
+    cross join (
+      select
+        c.system_identifier,
+        case when pg_is_in_recovery() then coalesce(pg_last_wal_replay_lsn() - '0/0', 0) end as replayed
+      from pg_control_system() as c
+      offset 0
+    ) as s
+    left join auth.position_key as k on k.id = substr(p.content, 1, 8) and k.system_identifier = s.system_identifier
+    order by p.number
+  );
+end $_$;
+
+ALTER FUNCTION auth.position_states(positions text[]) OWNER TO leads_auth;
+
+COMMENT ON FUNCTION auth.position_states(positions text[]) IS 'The state of each position that auth.current_position has returned, in their order.
+
+invalid: it is not a position, or it is not authentic. unknown: it is of another cluster, or of a timeline that this server has
+not followed. primary: this server is no replica. replayed: the server has replayed the log up to the position. behind: it has
+not.
+A statement that begins later reads everything up to a position that is "replayed". The same statement does not: its snapshot
+may be older than the comparison.';
 
 CREATE FUNCTION auth.rotation_faults(fields jsonb) RETURNS json
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -22249,6 +22382,33 @@ COMMENT ON TABLE app.uncounted_seal IS 'The queue of admin.count_stages: the pos
 
 COMMENT ON COLUMN app.uncounted_seal."position" IS 'The position in the chain of seals.';
 
+CREATE TABLE auth.position_key (
+    id bytea NOT NULL,
+    system_identifier bigint NOT NULL,
+    timeline text NOT NULL,
+    inner_key bytea NOT NULL,
+    outer_key bytea NOT NULL,
+    created_at timestamp(3) with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT position_key_fills_a_block CHECK (((octet_length(inner_key) = 64) AND (octet_length(outer_key) = 64))),
+    CONSTRAINT position_key_has_an_id CHECK ((octet_length(id) = 8))
+);
+
+ALTER TABLE auth.position_key OWNER TO leads_auth;
+
+COMMENT ON TABLE auth.position_key IS 'The keys that encrypt and authenticate the header Leads-Position: one for each timeline of each cluster in which a position was returned.';
+
+COMMENT ON COLUMN auth.position_key.id IS 'The first bytes of each position: random.';
+
+COMMENT ON COLUMN auth.position_key.system_identifier IS 'The identifier of the cluster.';
+
+COMMENT ON COLUMN auth.position_key.timeline IS 'The timeline, as in the name of a file of the write-ahead log.';
+
+COMMENT ON COLUMN auth.position_key.inner_key IS 'The block that the inner hash of the HMAC begins with: random.';
+
+COMMENT ON COLUMN auth.position_key.outer_key IS 'The block that the outer hash of the HMAC begins with: random.';
+
+COMMENT ON COLUMN auth.position_key.created_at IS 'When the first position of the timeline was returned.';
+
 CREATE VIEW bi.crm_syncs WITH (security_invoker='true') AS
  SELECT id,
     organization_id,
@@ -23095,6 +23255,12 @@ ALTER TABLE ONLY auth.api_key
 ALTER TABLE ONLY auth.cell
     ADD CONSTRAINT cell_pkey PRIMARY KEY (is_only);
 
+ALTER TABLE ONLY auth.position_key
+    ADD CONSTRAINT position_key_is_of_one_timeline UNIQUE (system_identifier, timeline);
+
+ALTER TABLE ONLY auth.position_key
+    ADD CONSTRAINT position_key_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY auth.unannounced_key
     ADD CONSTRAINT unannounced_key_pkey PRIMARY KEY (organization_id, key_id);
 
@@ -23318,6 +23484,8 @@ CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON auth.analyst FOR EACH STA
 CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON auth.api_key FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Revoke keys instead, which records each change.');
 
 CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON auth.key_use FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Without its rows, keys that are in use seem unused.');
+
+CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON auth.position_key FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Without its rows, no position that a client has is known.');
 
 CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON auth.unannounced_key FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Without its rows, a new key is shown before the router knows it.');
 
@@ -26112,6 +26280,9 @@ GRANT ALL ON FUNCTION auth.announcement(organization_id uuid, key_id uuid) TO le
 REVOKE ALL ON FUNCTION auth.caller() FROM PUBLIC;
 GRANT ALL ON FUNCTION auth.caller() TO leads_api;
 
+REVOKE ALL ON FUNCTION auth.current_position() FROM PUBLIC;
+GRANT ALL ON FUNCTION auth.current_position() TO leads_api;
+
 REVOKE ALL ON FUNCTION auth.end_overlap(organization_id uuid, id uuid, overlap interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION auth.end_overlap(organization_id uuid, id uuid, overlap interval) TO leads_exec;
 GRANT ALL ON FUNCTION auth.end_overlap(organization_id uuid, id uuid, overlap interval) TO leads_jobs;
@@ -26134,6 +26305,9 @@ GRANT ALL ON FUNCTION auth.lock_admin_keys(organization_id uuid) TO leads_exec;
 
 REVOKE ALL ON FUNCTION auth.owned_keys(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION auth.owned_keys(organization_id uuid) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION auth.position_states(positions text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION auth.position_states(positions text[]) TO leads_api;
 
 REVOKE ALL ON FUNCTION auth.rotation_faults(fields jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION auth.rotation_faults(fields jsonb) TO leads_exec;
@@ -26247,6 +26421,12 @@ GRANT ALL ON FUNCTION intake.signature_fault(kind text, secret bytea, headers js
 REVOKE ALL ON FUNCTION intake.usual_target(name text, value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION intake.usual_target(name text, value text) TO leads_intake;
 GRANT ALL ON FUNCTION intake.usual_target(name text, value text) TO leads_jobs;
+
+RESET SESSION AUTHORIZATION;
+
+RESET SESSION AUTHORIZATION;
+
+RESET SESSION AUTHORIZATION;
 
 REVOKE ALL ON FUNCTION scoring.clean_value(value jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION scoring.clean_value(value jsonb) TO leads_exec;
@@ -26737,6 +26917,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"raised_by":"internal","status":500,"code":"internal","title":"Internal error","detail":"An error occurred in the server. Report it with the request_id.","field":null,"field_code":null}
 -- {"raised_by":"invalid_body","status":400,"code":"invalid_body","title":"Invalid body","detail":"Fix the fields listed in errors and send the request again.","field":null,"field_code":null}
 -- {"raised_by":"invalid_parameter","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"Fix the fields listed in errors and send the request again.","field":null,"field_code":null}
+-- {"raised_by":"invalid_position","status":400,"code":"invalid_position","title":"Invalid position","detail":"The header Leads-Position does not contain what a response had. Send the value of a response unchanged, up to 8 of them with commas between them, or leave the header out.","field":null,"field_code":null}
 -- {"raised_by":"invalid_request","status":400,"code":"invalid_request","title":"Invalid request","detail":"This is not a valid HTTP/1.1 request. Correct the HTTP client.","field":null,"field_code":null}
 -- {"raised_by":"key_not_valid","status":409,"code":"key_not_valid","title":"Key not valid","detail":"The key is revoked or has expired. Create another key.","field":null,"field_code":null}
 -- {"raised_by":"key_rotated_already","status":409,"code":"key_rotated_already","title":"Key rotated already","detail":"The key was already rotated. Rotate its successor.","field":null,"field_code":null}
@@ -26901,6 +27082,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 
 -- the rows of api.guide
 -- {"position":1,"title":"Quickstart","body":"**1. Create an organization and a key**, on the machine of the server. The first command prints the ID of the organization,\nand the second one the key, only once. If you don't run the server, ask its operator for a key. `make serve` has already\ncreated a demo organization, and prints its key.\n\n```sh\nleads organizations create \"Acme Restoration\"\nleads keys create --organization ID --scopes write\n```\n\n**2. Create a lead.** If you repeat the command, the idempotency key prevents a second lead.\n\n```sh\nAPI=https://leads.example.com/api/v1\nKEY=lk_live_…\ncurl \"$API/leads\" -H \"Authorization: Bearer $KEY\" \\\n  -H 'Content-Type: application/json' \\\n  -H 'Idempotency-Key: quickstart-1' \\\n  -d '{\"name\": \"Ada Abbott\", \"email\": \"ada@example.com\"}'\n```\n\nThe response has the status 201, and the lead:\n\n```json\n{\n  \"id\": \"01a22a0c-…\",\n  \"organization_id\": \"01a22a07-…\",\n  \"name\": \"Ada Abbott\",\n  \"company\": null,\n  \"email\": \"ada@example.com\",\n  \"source\": null,\n  \"lead_score\": 0,\n  \"pipeline_stage\": \"new\",\n  \"industry\": null,\n  \"company_size\": null,\n  \"created_at\": \"2026-11-30T09:23:37.096Z\",\n  \"updated_at\": \"2026-11-30T09:23:37.096Z\"\n}\n```\n\n**3. List your leads**, the newest first:\n\n```sh\ncurl \"$API/leads?limit=10\" -H \"Authorization: Bearer $KEY\"\n```\n\nEach operation below has such a command, also for Python and JavaScript, and a form to try it with your key."}
+-- {"position":10,"title":"Reads after writes","body":"A server can have replicas, which answer reads, and show a change a moment after its response. Each response to a write then has\nthe header `Leads-Position`. Send it with a read, and the response is not older than that write:\n\n```sh\ncurl -si -X PATCH \"$API/leads/$ID\" -H \"Authorization: Bearer $KEY\" \\\n  -H 'Content-Type: application/json' -d '{\"pipeline_stage\": \"contacted\"}' | grep -i leads-position\ncurl \"$API/leads/$ID\" -H \"Authorization: Bearer $KEY\" -H 'Leads-Position: …'\n```\n\nIf you don't know which of several writes is the newest, send up to 8 values with commas between them. The value is opaque, and\ncan be kept for as long as you like. A server without replicas sends no such header, and ignores it."}
 -- {"position":100,"title":"Changelog","body":"The [changelog](/docs/changelog) lists what each release added, changed, deprecated and fixed.\n\nWithin `/api/v1`, changes only add: paths, optional parameters and fields of requests, headers, and `code` words for new\nsituations. No path, parameter or field is removed or renamed. An operation that is going to end has the header `Deprecation`\n(RFC 9745), and `Sunset` (RFC 8594) with the date."}
 -- {"position":2,"title":"Keys","body":"Send a key with each request: `Authorization: Bearer lk_live_…`. A key belongs to one organization and reaches only that\norganization's records. The API answers a request for any other record with 404, as if the record did not exist.\n\nThe scope of a key is `read`, `write` or `admin`. `write` includes `read`, and `admin` includes `write`. A key is shown\nonce, when it is created. Keep it on a server, never in a web page. Keys that begin with `lk_test_` belong to a test\norganization: its pushes to a CRM are simulated, and no data leaves the server. `GET /health` returns the organization and the\nscopes of a key."}
 -- {"position":3,"title":"Errors","body":"Errors are `application/problem+json` (RFC 9457). `code` is a stable word for your program. `detail` says what to do\nnext. `errors` lists everything that is wrong with the request, by field. `request_id` is the `X-Request-Id` that you\nsent, or one that the server generated. It is also in the server's log and in the audit log. Include it when you ask for\nsupport.\n\nThe API checks in this order: the path (404), the method (405), the key (401), the rate limit of the key (429), the\nscope (403), the size of the body (413), its type (415), the form of the request (400), `Idempotency-Key`, the fields (422), the record (404), `If-Match`\n(412).\n\nAfter a status of 500 or more you can repeat a GET, and also a POST or PATCH that has an `Idempotency-Key`. Before you repeat any\nother request that failed with the code `outcome_unknown`, check whether the change was made. A response with status 503\nhas `Retry-After`.\n\nA server can limit the rate of each key. Then each response to a valid key has `RateLimit-Policy` and `RateLimit`\n(draft-ietf-httpapi-ratelimit-headers-10). `\"default\";q=120;w=120` means 120 requests in 120 seconds, and\n`\"default\";r=37;t=1` that 37 are left, and one more is there in 1 second. A request over the limit is refused with 429\n(`rate_limited`), and nothing was done. Wait for the seconds in `Retry-After`, and send it again."}

@@ -164,8 +164,37 @@ def of_server(folder: Path) -> Read:
             "leads_pool_reconnects", "Connections to PostgreSQL that replaced a lost one.", value=sums.reconnects
         )
         yield GaugeMetricFamily("leads_server_processes", "Server processes that run.", value=len(all_gauges))
+        yield from _of_replicas(sums, all_gauges)
 
     return read
+
+
+def _of_replicas(sums: server_totals.Totals, all_gauges: list[dict[str, float]]) -> Iterator[Metric]:
+    """The metrics of an installation with replicas."""
+    if not sums.reads and not any(name.startswith("replica_") for gauges in all_gauges for name in gauges):
+        return
+    reads = CounterMetricFamily(
+        "leads_reads",
+        "Reads, by the server that has answered and, if it was the primary, the reason.",
+        labels=["target", "reason"],
+    )
+    for (target, reason), count in sums.reads.items():
+        reads.add_metric([target, reason], count)
+    usable = GaugeMetricFamily(
+        "leads_replica_usable", "Whether all server processes send reads to the replica.", labels=["replica"]
+    )
+    lag = GaugeMetricFamily(
+        "leads_replica_lag_seconds", "How far the replica is behind the primary, as 0, 0.25, 0.5 …", labels=["replica"]
+    )
+    for family, prefix, combine in ((usable, "replica_usable ", min), (lag, "replica_lag ", max)):
+        values: dict[str, list[float]] = {}
+        for gauges in all_gauges:
+            for name, value in gauges.items():
+                if name.startswith(prefix):
+                    values.setdefault(name.removeprefix(prefix), []).append(value)
+        for replica, each in values.items():
+            family.add_metric([replica], combine(each))
+    yield from (reads, usable, lag)
 
 
 _FIGURES = {

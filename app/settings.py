@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import psycopg
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,6 +39,12 @@ class Settings:
     workers: int
     data_dir: Path
     database_url: str | None
+    replica_urls: tuple[str, ...]
+    """The addresses of the replicas of DATABASE_URL, with its login. Empty: there are none."""
+    replica_lag: int
+    """Seconds by which a replica that answers may be behind the primary."""
+    replica_admin_keys: bool
+    """Whether reads with an admin key may go to a replica."""
     migrate_url: str | None
     operator_url: str | None
     worker_url: str | None
@@ -111,6 +117,12 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
         except psycopg.ProgrammingError:
             raise SettingsError(f"{name} is not an address such as postgresql://leads_api@localhost/leads.") from None
 
+    no_urls: tuple[str, ...] = ()
+    replica_urls = value("DATABASE_REPLICA_URL", no_urls, _replicas)
+    replica_password = value("DATABASE_REPLICA_PASSWORD_FILE", None, _password)
+    if replica_password is not None:
+        replica_urls = tuple(make_conninfo(address, password=replica_password) for address in replica_urls)
+
     rate_limit = value("LEADS_RATE_LIMIT", None, _whole(1, 1_000_000))
     rate_burst = value("LEADS_RATE_BURST", None, _whole(1, 1_000_000))
     if rate_limit is None and rate_burst is not None:
@@ -124,6 +136,9 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
         workers=value("WORKERS", 1, _whole(1, 64)),
         data_dir=data_dir,
         database_url=address("DATABASE_URL"),
+        replica_urls=replica_urls,
+        replica_lag=value("LEADS_REPLICA_LAG", 5, _whole(1, 3600)),
+        replica_admin_keys=value("LEADS_REPLICA_ADMIN_KEYS", True, _switch({"on": True, "off": False})),
         migrate_url=address("LEADS_MIGRATE_URL"),
         operator_url=address("LEADS_OPERATOR_URL"),
         worker_url=address("LEADS_WORKER_URL"),
@@ -177,6 +192,26 @@ def _host_and_port(text: str) -> tuple[str, int]:
     if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
         raise ValueError("it must be a host and a port, such as 127.0.0.1:9464")
     return host, int(port)
+
+
+def _replicas(text: str) -> tuple[str, ...]:
+    """The addresses of the replicas. One in the form of key words has blanks itself. Raises
+    SettingsError, which shows no password.
+    """
+    parts = [line.split() if "://" in line.split("=")[0] else [line.strip()] for line in text.splitlines()]
+    try:
+        addresses = [conninfo_to_dict(part) for line in parts for part in line if part]
+    except psycopg.ProgrammingError:
+        raise SettingsError(
+            "DATABASE_REPLICA_URL is not a list of addresses such as postgresql://leads_api@replica/leads, separated "
+            "by blanks or lines."
+        ) from None
+    for address in addresses:
+        if "," in f"{address.get('host', '')}{address.get('hostaddr', '')}{address.get('port', '')}":
+            raise SettingsError(
+                "DATABASE_REPLICA_URL has an address with several hosts. Write an address for each replica."
+            )
+    return tuple(make_conninfo("", **address) for address in addresses)
 
 
 def _http_address(text: str) -> str:

@@ -40,7 +40,8 @@ _PATIENCE = 60.0
 class Host:
     """A host: a data folder, and its PostgreSQL if it runs. Others can't enter the socket's folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: str = "") -> None:
+        """settings: more lines of postgresql.conf."""
         folder.mkdir()
         folder.chmod(0o711)
         self._owner = account.server_account()
@@ -50,6 +51,7 @@ class Host:
         self.database = Database(self.server, "leads")
         (folder / "hba").write_text(_HBA)
         (folder / "hba").chmod(0o644)
+        self._settings = _SETTINGS + settings
         self._process: subprocess.Popen[bytes] | None = None
         self._hanging: list[int] = []
 
@@ -64,7 +66,7 @@ class Host:
         """Creates an empty cluster."""
         cluster.create(self._folder, self.programs, self._owner, sync=True)
         with (self.data / "postgresql.conf").open("a") as file:
-            file.write(_SETTINGS)
+            file.write(self._settings)
 
     def own(self, path: Path) -> None:
         """Gives a file or a folder to the account of the server."""
@@ -119,6 +121,13 @@ class Host:
         for pid in self._hanging:
             os.kill(pid, signal.SIGSTOP)
 
+    def resume(self) -> None:
+        """Lets the processes that hang go on."""
+        for pid in self._hanging:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+        self._hanging = []
+
     def end(self, number: signal.Signals = signal.SIGINT) -> None:
         """Ends PostgreSQL with the signal, and waits for the end of the postmaster. A host that hangs
         is killed.
@@ -143,8 +152,9 @@ class Host:
 class Pair:
     """A primary and its standby. secret: the password of all logins that connect by TCP."""
 
-    def __init__(self, folder: Path) -> None:
-        self.primary, self.standby = Host(folder / "a"), Host(folder / "b")
+    def __init__(self, folder: Path, settings: str = "") -> None:
+        """settings: more lines of postgresql.conf."""
+        self.primary, self.standby = Host(folder / "a", settings), Host(folder / "b")
         self.hosts = (self.primary, self.standby)
         self.secret = secrets.token_hex(16)
 
@@ -225,9 +235,9 @@ class Pair:
 
 
 @contextmanager
-def running(folder: Path, migrate: Callable[[str], None]) -> Iterator[Pair]:
+def running(folder: Path, migrate: Callable[[str], None], settings: str = "") -> Iterator[Pair]:
     """Runs a pair during the block. Raises BenchmarkError."""
-    pair = Pair(folder)
+    pair = Pair(folder, settings)
     try:
         pair.create(migrate)
         yield pair

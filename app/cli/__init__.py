@@ -60,13 +60,14 @@ def leads() -> None:
 
     \b
     DATABASE_URL        login leads_api       serve
+    DATABASE_REPLICA_URL                      its replicas: addresses with blanks between them
     LEADS_MIGRATE_URL   your migrating login  migrate, doctor, bi, psql, demo
     LEADS_OPERATOR_URL  login leads_operator  organizations, keys, forms, webhooks, scoring, import, crm, audit, erase,
                                               export
     LEADS_WORKER_URL    login leads_worker    worker
 
     The password of an address may be in a file, such as a container's secret:
-    DATABASE_PASSWORD_FILE, LEADS_MIGRATE_PASSWORD_FILE, LEADS_OPERATOR_PASSWORD_FILE or
+    DATABASE_PASSWORD_FILE, DATABASE_REPLICA_PASSWORD_FILE, LEADS_MIGRATE_PASSWORD_FILE, LEADS_OPERATOR_PASSWORD_FILE or
     LEADS_WORKER_PASSWORD_FILE names it.
 
     \b
@@ -77,6 +78,8 @@ def leads() -> None:
     LEADS_CONNECTIONS             connections to PostgreSQL for each server process (default: 8)
     LEADS_QUEUE                   requests that may wait for a connection (default: 256)
     LEADS_PREPARED_STATEMENTS     on, or off behind a pooler such as PgBouncer (default: on)
+    LEADS_REPLICA_LAG             seconds by which a replica that answers may be behind (default: 5)
+    LEADS_REPLICA_ADMIN_KEYS      on, or off: no request with an admin key goes to a replica (default: on)
     LEADS_DRAIN_SECONDS           after SIGTERM, how long requests are still taken (default: 0)
     LEADS_KEEP_ALIVE_SECONDS      when an idle connection is closed (default: 75)
     LEADS_SERVER_TIMING           on, or off: responses have no Server-Timing (default: on)

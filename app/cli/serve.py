@@ -81,12 +81,19 @@ def serve(host: str | None, port: int | None, bi_port: int | None, workers: int 
             raise Mistake(
                 "BI_PORT is for the embedded server only. With DATABASE_URL, analysts connect to that server directly."
             )
+        if urls.is_embedded and configuration.replica_urls:
+            raise Mistake(
+                "DATABASE_REPLICA_URL is set, and DATABASE_URL isn't: the embedded server has no replicas. Set "
+                "DATABASE_URL to the address of their primary."
+            )
         url = urls.of_api()
         key = prepare_embedded(urls, configuration) if urls.is_embedded else None
         workers = configuration.workers if workers is None else workers
         _check(url)
+        if configuration.replica_urls:
+            _check_positions(url)
         if configuration.prepared_statements:  # otherwise a pooler has limits of its own
-            _check_connections(url, workers, configuration.connections)
+            _check_connections(url, workers, configuration.connections, has_replicas=bool(configuration.replica_urls))
         has_worker = urls.is_embedded and configuration.has_worker and not no_worker
         with _worker(urls, configuration, shown) if has_worker else nullcontext():
             click.echo(_banner(host, listener.getsockname()[1], key, configuration, bi_port, shown))
@@ -168,17 +175,30 @@ def _check(url: str) -> None:
         raise Mistake(" ".join(faults) + " Use the login leads_api, which leads migrate creates.")
 
 
-def _check_connections(url: str, workers: int, connections: int) -> None:
+def _check_positions(url: str) -> None:
+    """Raises Mistake if the database can't say which changes a replica must have."""
+    with connect(url, session.SERVER) as connection:
+        try:
+            call(connection, "auth.current_position")
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise Mistake(
+                f"DATABASE_REPLICA_URL is set, and the database refuses positions: {error}. As a superuser, run in "
+                "this database: psql -f app/superuser.sql"
+            ) from None
+
+
+def _check_connections(url: str, workers: int, connections: int, *, has_replicas: bool) -> None:
     """Raises Mistake if the server processes need more connections than PostgreSQL allows."""
     with connect(url, session.SERVER) as connection:
         allowed = connection.execute(_ALLOWED).fetchall()[0]["allowed"]
-    # One more for each process listens for changed routes.
-    wanted = workers * (connections + 1)
+    # One more for each process listens for changed routes, and one more reads positions for the replicas.
+    more = 2 if has_replicas else 1
+    wanted = workers * (connections + more)
     if wanted > allowed:
         raise Mistake(
             f"PostgreSQL allows this login {allowed} connections, and WORKERS={workers} with "
-            f"LEADS_CONNECTIONS={connections} needs {wanted}: {connections} + 1 for each server process. Decrease one "
-            "of the two, or increase max_connections."
+            f"LEADS_CONNECTIONS={connections} needs {wanted}: {connections} + {more} for each server process. Decrease "
+            "one of the two, or increase max_connections."
         )
 
 

@@ -26,7 +26,7 @@ from urllib.parse import quote, urlencode
 from psycopg.pq.abc import PGresult
 
 from app import log
-from app.server import problems
+from app.server import problems, replicas
 from app.server.addresses import Network, client_address
 from app.server.body import fault_of_json
 from app.server.limits import Limits
@@ -36,6 +36,7 @@ from app.server.new_secret import NewSecret
 from app.server.postgres import (
     PATIENCE,
     PRESENT,
+    Beside,
     ConnectionLost,
     Pool,
     Statement,
@@ -45,6 +46,7 @@ from app.server.postgres import (
 )
 from app.server.problems import FieldError, Problem
 from app.server.queue import ANYBODY, ClientGone, Unavailable
+from app.server.replicas import Replicas
 from app.server.request import (
     Call,
     Receive,
@@ -119,13 +121,21 @@ class Api:
         *,
         server_timing: bool = True,
         limits: Limits | None = None,
+        replicas: Replicas | None = None,
+        admin_reads_replicas: bool = True,
     ) -> None:
-        """limits: the rate limits of the keys. None: there are none."""
+        """limits: the rate limits of the keys. None: there are none. replicas: None: the primary answers
+        all reads. admin_reads_replicas: whether requests with an admin key may go to a replica.
+        """
         self.table = table
         self._server_timing = server_timing
         self._trusted_proxies = trusted_proxies
         self._limits = limits
         self._pool = pool
+        self._replicas = replicas
+        self._admin_reads_replicas = admin_reads_replicas
+        self._admins: dict[bytes | None, bool] = {}
+        """Whether a key has the scope admin, by its digest."""
         self.totals: Totals | None = None
         """Where the requests are counted. None: nowhere."""
         self.traces: Traces | None = None
@@ -191,6 +201,8 @@ class Api:
             return response
         status, headers, body = response
         headers += (*common_headers(request.id), *timing, *request.added_headers)
+        if request.position is not None:
+            headers.append((replicas.HEADER, request.position))
         if status != 304:
             headers.append((b"content-length", b"%d" % len(body)))
         self._end(request, status, cause)
@@ -200,6 +212,8 @@ class Api:
         """Counts the request, and writes its line."""
         seconds = time.perf_counter() - request.started
         route, timing = request.route, request.timing
+        if request.replica is not None:
+            cause = {**(cause or {}), "replica": request.replica}
         if self.totals is not None:
             self.totals.add_request(UNMATCHED if route is None else route.label, status, seconds)
         caller = self._callers.get(request.digest, log.NOBODY)
@@ -222,7 +236,8 @@ class Api:
     @property
     def gauges(self) -> dict[str, float]:
         """What happens at this moment, for the metrics."""
-        return {**self._pool.gauges, "lock_waiting": self._locks.waiting}
+        gauges = {**self._pool.gauges, "lock_waiting": self._locks.waiting}
+        return gauges if self._replicas is None else gauges | self._replicas.gauges
 
     async def _answer(self, request: Request, receive: Receive) -> Response | Stream | Problem:
         match = self.table.match(request.path.removeprefix(PREFIX))
@@ -262,6 +277,11 @@ class Api:
         call = parse(request, route, match.parameters, body, self._client_address(request, route))
         if isinstance(call, Refusal):
             return await self._refuse(request, route, call)
+        if self._replicas is not None and route.is_read_only and replicas.HEADER in request.headers:
+            positions = replicas.read_positions(request.headers[replicas.HEADER])
+            if positions is None:
+                return await self._refuse(request, route, Refusal("invalid_position"))
+            request.positions = positions
 
         if route.is_streamed:
             return await self._stream(request, route, call)
@@ -351,7 +371,9 @@ class Api:
         """Runs the route's function."""
         entering = (request.digest, request.context, route.scope, b"t" if route.is_read_only else b"f")
         parameters = (*entering, *call.arguments)
-        result = await self._query(request, route.statement, parameters, is_read_only=route.is_read_only)
+        result = await self._query_anywhere(request, route, parameters)
+        if isinstance(result, Refusal):
+            return await self._refuse(request, route, result)
         if not isinstance(result, StatementFailed):
             return result
         problem = self._problem_of(request, result, is_read_only=route.is_read_only)
@@ -504,8 +526,65 @@ class Api:
             return result
         return problems.read_errors(result.get_value(0, 0) or b"[]")
 
+    async def _query_anywhere(
+        self, request: Request, route: Route, parameters: Sequence[bytes | None]
+    ) -> PGresult | StatementFailed | Problem | Refusal:
+        """Runs the route's function: on a replica if it only reads and a replica can answer, else on the
+        primary.
+        """
+        servers, positions, statement = self._replicas, request.positions, route.statement
+        if servers is None:
+            return await self._query(request, statement, parameters, is_read_only=route.is_read_only)
+        if not route.is_read_only:
+            behind = replicas.position_behind()
+            # Also of a write that fails: a client reads what has prevented it.
+            try:
+                return await self._query(request, statement, parameters, is_read_only=False, after=behind)
+            finally:
+                request.position = replicas.position_of(behind)
+        digest = request.digest
+        if self._admin_reads_replicas or self._admins.get(digest) is False:
+            caller = digest if digest is not None and digest in self._known else ANYBODY
+
+            def read(pool: Pool, asked: Beside | None) -> Awaitable[PGresult]:
+                return pool.execute(
+                    statement,
+                    parameters,
+                    client=request.client,
+                    caller=caller,
+                    is_read_only=True,
+                    patience=replicas.PATIENCE,
+                    timing=request.timing,
+                    before=asked,
+                )
+
+            try:
+                answered = await servers.answer(read, positions)
+            except StatementFailed as error:
+                return error
+            if answered is not None:
+                result, request.replica = answered
+                if caller is ANYBODY and digest is not None:
+                    self._remember(digest)
+                self._learn(request, parameters[2])
+                return result
+        else:
+            servers.count_primary("admin_key")
+        request.replica = None
+        known = [position for position in positions if position != replicas.PRIMARY]
+        asked = replicas.question(known) if known else None
+        answer = await self._query(request, statement, parameters, is_read_only=True, before=asked)
+        return Refusal("invalid_position") if asked is not None and b"invalid" in replicas.states(asked) else answer
+
     async def _query(
-        self, request: Request, statement: Statement, parameters: Sequence[bytes | None], *, is_read_only: bool
+        self,
+        request: Request,
+        statement: Statement,
+        parameters: Sequence[bytes | None],
+        *,
+        is_read_only: bool,
+        before: Beside | None = None,
+        after: Beside | None = None,
     ) -> PGresult | StatementFailed | Problem:
         """Runs the statement. If a lock is not free, it runs again later.
         If the connection is lost, a statement that only reads runs once more.
@@ -523,6 +602,8 @@ class Api:
                 may_share=may_share,
                 patience=patience,
                 timing=request.timing,
+                before=before,
+                after=after,
             )
 
         async def attempt(patience: float = PATIENCE) -> PGresult:
@@ -588,7 +669,9 @@ class Api:
         if digest in self._callers:
             return
         if len(self._callers) >= KNOWN_KEYS:
-            del self._callers[next(iter(self._callers))]
+            oldest = next(iter(self._callers))
+            del self._callers[oldest]
+            self._admins.pop(oldest, None)
         self._callers[digest] = log.NOBODY
         self._pool.start(self._ask_for_caller(digest))
 
@@ -599,7 +682,9 @@ class Api:
             self._callers.pop(digest, None)  # The next request asks again.
             return
         if text := result.get_value(0, 0):
-            self._callers[digest] = log.caller(**json.loads(text))
+            caller = json.loads(text)
+            self._admins[digest] = caller.pop("is_admin")
+            self._callers[digest] = log.caller(**caller)
 
     def _respond(self, request: Request, call: Call, result: PGresult) -> Response | Problem:
         """The response for a function's result.

@@ -32,6 +32,7 @@ from app.server import cors, loading, problems, reference, totals
 from app.server.api import OPEN_PREFIX, PREFIX, Api, common_headers
 from app.server.limits import BUCKETS, Limits
 from app.server.postgres import Pool
+from app.server.replicas import Replicas
 from app.server.request import read_request
 from app.settings import Settings, SettingsError, read
 
@@ -58,13 +59,33 @@ def create(settings: Settings, url: str) -> ASGIApp:
     if settings.rate_limit is not None:
         buckets = os.environ.get(BUCKETS)
         limits = Limits(settings.rate_limit, settings.rate_burst, None if buckets is None else Path(buckets))
-    api = Api(pool, table, settings.trusted_proxies, server_timing=settings.server_timing, limits=limits)
+    replicas = None
+    if settings.replica_urls:
+        replicas = Replicas(
+            url,
+            settings.replica_urls,
+            size=settings.connections,
+            queue=settings.queue,
+            most_lag=settings.replica_lag,
+            is_preparing=settings.prepared_statements,
+        )
+    api = Api(
+        pool,
+        table,
+        settings.trusted_proxies,
+        server_timing=settings.server_timing,
+        limits=limits,
+        replicas=replicas,
+        admin_reads_replicas=settings.replica_admin_keys,
+    )
     background = Background()
     drain = _Drain(settings.drain_seconds)
     folder = os.environ.get(totals.FOLDER)
     file = None if folder is None else totals.File(Path(folder))
     if file is not None:
         pool.totals = api.totals = file.totals
+        if replicas is not None:
+            replicas.totals = file.totals
 
     spans = tracing.start("leads-api")
     if spans is not None:
@@ -87,6 +108,8 @@ def create(settings: Settings, url: str) -> ASGIApp:
             )
             uses = tasks.create_task(background.run("key uses", api.uses.report_forever))
             watches = [watch, uses]
+            if replicas is not None:
+                watches.append(tasks.create_task(replicas.run()))
             if file is not None:
                 write = functools.partial(file.write_forever, lambda: api.gauges)
                 watches.append(tasks.create_task(background.run("metrics", write)))
@@ -95,6 +118,8 @@ def create(settings: Settings, url: str) -> ASGIApp:
                 watch.cancel()
         await api.uses.report_at_end()
         await pool.close()
+        if replicas is not None:
+            await replicas.close()
         if file is not None:
             file.write({})
             file.close()
@@ -106,11 +131,13 @@ def create(settings: Settings, url: str) -> ASGIApp:
         return JSONResponse({"status": "ok"})
 
     async def readyz(_: Request) -> Response:
-        if drain.has_begun or not pool.is_ready:
+        avoided = [] if replicas is None else replicas.avoided
+        is_answering = pool.is_ready or (replicas is not None and len(avoided) < len(replicas.all))
+        if drain.has_begun or not is_answering:
             return JSONResponse({"status": "unavailable"}, 503, {"Retry-After": "1"})
-        # 200 nevertheless: the routes that were read before are served,
-        # and other servers have the same fault.
-        if failing := background.failing():
+        # 200 nevertheless: the routes that were read before are served, a replica answers reads, and
+        # other servers have the same fault.
+        if failing := [*background.failing(), *([] if pool.is_ready else ["primary"]), *avoided]:
             return JSONResponse({"status": "degraded", "failing": failing})
         return JSONResponse({"status": "ok"})
 

@@ -167,6 +167,21 @@ class Statement:
 
 _PROBE = Statement(b"probe", b"select", function="probe")
 
+
+@dataclass(eq=False, slots=True)
+class Beside:
+    """A statement that is sent in the same round trip as another one, before or behind it, and is a
+    transaction of its own.
+    """
+
+    statement: Statement
+    values: Sequence[bytes | None] = ()
+    result: pq.abc.PGresult | None = None
+    """None: it has failed."""
+    is_sent: bool = False
+    """Whether it, and the other statement, were sent."""
+
+
 # Looking up a member of an enum costs as much as a call.
 _COMMAND_OK = pq.ExecStatus.COMMAND_OK.value
 _TUPLES_OK = pq.ExecStatus.TUPLES_OK.value
@@ -198,6 +213,10 @@ class _Request:
     missing: int = 1
     """The number of results that must still arrive before its PIPELINE_SYNC."""
     result: pq.abc.PGresult | None = None
+    before: "_Request | None" = None
+    """A statement that is sent immediately before it."""
+    after: "_Request | None" = None
+    """A statement that is sent immediately behind it."""
 
 
 class _Connection:
@@ -238,32 +257,41 @@ class _Connection:
 
     def send(self, request: _Request, *, is_short: bool) -> None:
         """Sends the statement. is_short: whether a short read may be sent behind it."""
+        self.is_shareable = is_short
+        if request.queued:
+            request.timing.wait += monotonic() - request.queued
+        try:
+            if request.before is not None:
+                self._put(request.before)
+            self._put(request)
+            if request.after is not None:
+                self._put(request.after)
+            if self.pgconn.flush():
+                self._loop.add_writer(self.socket, self._on_writable)
+        except psycopg.OperationalError:
+            self.lose()
+
+    def _put(self, request: _Request) -> None:
+        """Writes the statement, and its Sync, into the buffer. Raises psycopg.OperationalError."""
         pgconn, statement = self.pgconn, request.statement
         request.sent = monotonic()
-        if request.queued:
-            request.timing.wait += request.sent - request.queued
         if not self.requests:
             self.started = request.sent
         self.requests.append(request)
         request.connection = self
-        try:
-            if not self._pool.is_preparing:
-                # The text and the values go in one message, so that no state of the session comes
-                # between them.
-                pgconn.send_query_params(statement.text, request.values)
-            else:
+        if not self._pool.is_preparing:
+            # The text and the values go in one message, so that no state of the session comes
+            # between them.
+            self.is_shareable = False
+            pgconn.send_query_params(statement.text, request.values)
+        else:
+            if statement.name not in self.prepared:
                 # The first run is slow. If it fails, the statement may not be prepared.
-                self.is_shareable = is_short
-                if statement.name not in self.prepared:
-                    self.is_shareable = request.is_prepared = False
-                    request.missing = 2
-                    pgconn.send_prepare(statement.name, statement.text)
-                pgconn.send_query_prepared(statement.name, request.values)
-            pgconn.pipeline_sync()
-            if pgconn.flush():
-                self._loop.add_writer(self.socket, self._on_writable)
-        except psycopg.OperationalError:
-            self.lose()
+                self.is_shareable = request.is_prepared = False
+                request.missing = 2
+                pgconn.send_prepare(statement.name, statement.text)
+            pgconn.send_query_prepared(statement.name, request.values)
+        pgconn.pipeline_sync()
 
     def _on_writable(self) -> None:
         try:
@@ -511,13 +539,16 @@ class Pool:
         may_share: bool = True,
         patience: float = PATIENCE,
         timing: Timing | None = None,
+        before: Beside | None = None,
+        after: Beside | None = None,
     ) -> pq.abc.PGresult:
         """Runs the statement in a transaction of its own, and returns its rows.
 
         If the client disconnects, a statement that waits is not started, and a slow one that only
         reads is cancelled. caller: see Queue. may_share: whether a statement that only reads may
         run on a connection with others. patience: the seconds to wait for a connection. timing: is
-        increased by what the statement takes.
+        increased by what the statement takes. before, after: run on the same connection, immediately
+        before and behind the statement, and get their results.
         Raises Unavailable, ClientGone, ConnectionLost and StatementFailed.
         """
         if statement.seconds > self._seconds:
@@ -532,11 +563,17 @@ class Pool:
                 may_share=False,
                 patience=max(patience, LONG_PATIENCE),
                 timing=timing,
+                before=before,
+                after=after,
             )
         now = monotonic()
         future: asyncio.Future[pq.abc.PGresult] = asyncio.get_running_loop().create_future()
         timing = timing or Timing()
         request = _Request(statement, values, client, caller, is_read_only, may_share, now + patience, future, timing)
+        if before is not None:
+            request.before = _beside(before, is_read_only=True)
+        if after is not None:
+            request.after = _beside(after, is_read_only=False)
         try:
             if self._idle and self._queue.enter(caller):
                 self._start(request)
@@ -544,7 +581,14 @@ class Pool:
                 # A timer for each wait would cost more than the wait: _watch_deadlines ends it.
                 request.queued = now
                 self._queue.put(caller, request, now)
-            return await future
+            if after is None:
+                return await future
+            try:
+                return await future
+            finally:
+                if request.after is not None and request.connection is not None:
+                    after.is_sent = True
+                    await asyncio.wait([request.after.future])
         except Unavailable as error:
             if isinstance(error, Crowded):
                 await asyncio.sleep(CROWD_PAUSE)
@@ -556,6 +600,23 @@ class Pool:
                 raise
             request.connection.abandon(request)
             raise StatementAbandoned from None
+
+    @property
+    def has_connections(self) -> bool:
+        """Whether a connection is open."""
+        return bool(self._all)
+
+    @property
+    def load(self) -> int:
+        """The busy connections, and the requests that wait for one."""
+        return len(self._busy) + len(self._queue)
+
+    def cut_off(self) -> None:
+        """Ends all statements that run or wait, because the server does not answer."""
+        for pool in (self, *self._longer.values()):
+            for connection in list(pool._all):
+                connection.lose()
+            pool._queue.drop(float("inf"))
 
     async def close(self) -> None:
         """Closes all connections. No request may be running."""
@@ -669,6 +730,18 @@ class Pool:
                 self.start(self._probe(connection))
             if self._queue:
                 self._queue.drop(now)
+
+
+def _beside(beside: Beside, *, is_read_only: bool) -> _Request:
+    beside.result = None
+    future: asyncio.Future[pq.abc.PGresult] = asyncio.get_running_loop().create_future()
+
+    def keep(ended: "asyncio.Future[pq.abc.PGresult]") -> None:
+        if not ended.cancelled() and ended.exception() is None:
+            beside.result = ended.result()
+
+    future.add_done_callback(keep)
+    return _Request(beside.statement, beside.values, PRESENT, None, is_read_only, True, 0.0, future, Timing())
 
 
 def _sqlstate(result: pq.abc.PGresult | None) -> str:

@@ -87,6 +87,12 @@ class Request:
     """The ids of the organization and of the new key that the response shows, if it must wait until the
     router of the cells knows the key.
     """
+    positions: tuple[bytes, ...] = ()
+    """The positions that the answer must include."""
+    position: bytes | None = None
+    """The position behind a write. None: it has none."""
+    replica: str | None = None
+    """The replica that has answered it. None: the primary has, or nobody yet."""
 
     def trace(self, trace_id: bytes) -> None:
         """Makes it a part of this trace."""

@@ -48,6 +48,10 @@ class Totals:
         self.statements: dict[str, list[float]] = {}
         """For each function of the database: the number of its statements, and the seconds of all."""
         self.reconnects = 0
+        self.reads: dict[tuple[str, str], int] = {}
+        """The reads of an installation with replicas, by the server that has answered and, if it was the
+        primary, the reason.
+        """
 
     def add_request(self, label: Label, status: int, seconds: float) -> None:
         """Counts a request."""
@@ -65,11 +69,17 @@ class Totals:
         cell[0] += 1
         cell[1] += seconds
 
+    def add_read(self, target: str, reason: str) -> None:
+        """Counts a read of an installation with replicas."""
+        self.reads[target, reason] = self.reads.get((target, reason), 0) + 1
+
     def add(self, other: "Totals") -> None:
         """Adds the numbers of another process."""
         add_cells(self.requests, other.requests)
         add_cells(self.statements, other.statements)
         self.reconnects += other.reconnects
+        for key, count in other.reads.items():
+            self.reads[key] = self.reads.get(key, 0) + count
 
     def to_json(self) -> dict[str, Any]:
         """The numbers, as an object of JSON."""
@@ -77,6 +87,7 @@ class Totals:
             "requests": [[*label, status, *cell] for (label, status), cell in self.requests.items()],
             "statements": [[function, *cell] for function, cell in self.statements.items()],
             "reconnects": self.reconnects,
+            "reads": [[*key, count] for key, count in self.reads.items()],
         }
 
     @classmethod
@@ -86,6 +97,7 @@ class Totals:
         totals.requests = {((method, path), status): cell for method, path, status, *cell in stored["requests"]}
         totals.statements = {function: cell for function, *cell in stored["statements"]}
         totals.reconnects = stored["reconnects"]
+        totals.reads = {(target, reason): count for target, reason, count in stored["reads"]}
         return totals
 
 

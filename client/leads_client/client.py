@@ -150,7 +150,6 @@ class Leads(Operations):
                 raise error_of(response)
         raise AssertionError
 
-
     def _keep(self, started: float, position: str) -> None:
         """Keeps the position of a write. It includes the writes that had ended when this one began."""
         with self._lock:

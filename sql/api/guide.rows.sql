@@ -150,6 +150,18 @@ lead arrive in order. A message can arrive more than once: drop a repeat by its 
 $$Send `traceparent` (W3C Trace Context) with a request, and its trace id is in the server's log, and as `trace_id` in the
 `payload` of the audit events that the request makes. An invalid `traceparent` is ignored. `Server-Timing` in the response says
 how many milliseconds the database took (`db`), and how long the request waited for a connection (`wait`).$$),
+  (10, 'Reads after writes',
+$$A server can have replicas, which answer reads, and show a change a moment after its response. Each response to a write then has
+the header `Leads-Position`. Send it with a read, and the response is not older than that write:
+
+```sh
+curl -si -X PATCH "$API/leads/$ID" -H "Authorization: Bearer $KEY" \
+  -H 'Content-Type: application/json' -d '{"pipeline_stage": "contacted"}' | grep -i leads-position
+curl "$API/leads/$ID" -H "Authorization: Bearer $KEY" -H 'Leads-Position: …'
+```
+
+If you don't know which of several writes is the newest, send up to 8 values with commas between them. The value is opaque, and
+can be kept for as long as you like. A server without replicas sends no such header, and ignores it.$$),
   (100, 'Changelog',
 $$The [changelog](/docs/changelog) lists what each release added, changed, deprecated and fixed.
 

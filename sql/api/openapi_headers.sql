@@ -9,6 +9,7 @@ begin atomic
       ('X-Request-Id', 'The id of the request: yours, or one that the server generated. It is also in the audit log and in the server''s log.'),
       ('ETag', 'The entity tag of the record (RFC 9110, section 8.8.3). Every change gives the record another tag.'),
       ('Location', 'The address of the new record.'),
+      ('Leads-Position', 'Send it with a read, and the response is not older than this write. Sent if the server has replicas.'),
       ('Link', 'The address of the next page, with rel="next" (RFC 8288). The last page has no Link.'),
       ('Content-Disposition', 'attachment, with the name of a file.'),
       ('RateLimit', 'How many requests are left, r=, and how many seconds until there is one more, t=. Sent with each response to a valid key, if the server limits the rate.'),

@@ -95,6 +95,20 @@ begin atomic
       )
     from api.operations() as o
     where o.method = 'GET' and 'ETag' = any (o.headers)
+    union all
+    select
+      o.id,
+      1001,
+      api.object_text(
+        'name', '"Leads-Position"',
+        'in', '"header"',
+        'description',
+          '"Answer with nothing older than this: what a response to a write had in its header `Leads-Position`. Several are '
+          'separated by commas. A server without replicas ignores it."',
+        'schema', '{"type":"string"}'
+      )
+    from api.operations() as o
+    where o.method = 'GET'
   )
   select p.operation_id, '[' || string_agg(p.text, ',' order by p.position) || ']'
   from parameter as p

@@ -70,6 +70,7 @@ begin atomic
           || case s.status when 202 then array['Retry-After'] else c.headers end
           || case when c.form = 'page' and c.is_paged then array['Link'] end
           || case when c.is_repeatable and s.status <> 202 then array['Idempotency-Replayed'] end
+          || case when c.method <> 'GET' then array['Leads-Position'] end
         ) with ordinality as h (name, position)
       ),
       'content', case

@@ -45,7 +45,7 @@ begin atomic
     coalesce(o.problems, '{}')
     || array['invalid_parameter', 'unauthorized', 'internal', 'unavailable']
     || case when r.scope is not null then array['insufficient_scope', 'rate_limited'] end
-    || case when r.method <> 'GET' then array['outcome_unknown'] end
+    || case when r.method = 'GET' then array['invalid_position'] else array['outcome_unknown'] end
     || case when strpos(r.path, '{') > 0 then array['not_found'] end
     || case when 'if_match' = any (a.arguments) then array['precondition_failed'] end
     || case

@@ -13,6 +13,9 @@ values
   ('unsupported_media_type', 415, 'unsupported_media_type', 'Unsupported media type',
     'Send the body in one of the media types that the Accept header lists.'),
   ('invalid_parameter', 400, 'invalid_parameter', 'Invalid parameter', 'Fix the fields listed in errors and send the request again.'),
+  ('invalid_position', 400, 'invalid_position', 'Invalid position',
+    'The header Leads-Position does not contain what a response had. Send the value of a response unchanged, up to 8 of them '
+    'with commas between them, or leave the header out.'),
   ('internal', 500, 'internal', 'Internal error', 'An error occurred in the server. Report it with the request_id.'),
   ('unavailable', 503, 'unavailable', 'Unavailable', 'The server is busy. Nothing was done. Try again.'),
   ('no_sealing_key', 503, 'no_sealing_key', 'No worker has started',

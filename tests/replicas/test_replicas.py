@@ -1,0 +1,436 @@
+"""Reads on a real replica, made by pg_basebackup: how new they are, and what happens when it fails."""
+
+import hashlib
+import os
+import re
+import shutil
+import signal
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from app.cli import migrate
+from app.cli.keys import digest
+from bench import hosts
+from bench.hosts import Pair
+from tests.support.contract import check_problem
+from tests.support.database import Organization, announce_worker_key, make_key, make_organization
+from tests.support.process import Server
+from tests.support.replicas import SETTINGS, paused, pausing, read_own_writes
+
+HEADER = "Leads-Position"
+WRITES = 1000 if "SCALE" in os.environ else 50
+"""Writes of each of the four clients that read their own writes. make scale sets SCALE."""
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[Pair]:
+    """A primary and its standby."""
+    folder = Path(tempfile.mkdtemp(prefix="leads-hosts-"))
+    folder.chmod(0o755)
+    with hosts.running(folder, migrate.apply, SETTINGS) as pair:
+        announce_worker_key(pair.primary.server.url("leads_worker"))
+        yield pair
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def acme(pair: Pair) -> Organization:
+    organization = make_organization(pair.primary.database)
+    pair.wait_for_stream()
+    return organization
+
+
+@pytest.fixture(scope="module")
+def server(pair: Pair, new_server: Callable[..., Server]) -> Server:
+    """A server with the replica."""
+    server = new_server(
+        pair.primary.database,
+        DATABASE_REPLICA_URL=pair.standby.server.url("leads_api"),
+        LEADS_REPLICA_LAG="2",
+        LEADS_RATE_LIMIT="100000",
+        LEADS_METRICS="127.0.0.1:0",
+    )
+    wait_until(lambda: is_used(server))
+    return server
+
+
+@pytest.fixture
+def client(server: Server, acme: Organization) -> Iterator[httpx.Client]:
+    with server.client(acme.keys["admin"]) as client:
+        yield client
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 30) -> None:
+    """Waits until it is true. Fails after a time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def is_used(server: Server) -> bool:
+    """Whether the server uses all replicas."""
+    response = httpx.get(server.base + "/readyz")
+    return response.status_code == 200 and response.json() == {"status": "ok"}
+
+
+def metrics(server: Server) -> str:
+    """The metrics of a server."""
+    url = re.search(r"http://[^ ]+/metrics", server.log.read_text())
+    assert url is not None
+    return httpx.get(url[0]).text
+
+
+def targets(server: Server, since: int) -> list[str | None]:
+    """The replica that has answered each GET of a lead since the line of the log, None: the primary."""
+    lines = server.lines()[since:]
+    return [line.get("replica") for line in lines if line.get("method") == "GET" and line.get("route") == "/leads/{id}"]
+
+
+def made_lead(client: httpx.Client, **fields: Any) -> tuple[str, dict[str, str]]:
+    """The path of a new lead, and the header of its position."""
+    response = client.post("/leads", json={"email": "a@example.com", **fields})
+    assert response.status_code == 201
+    return f"/leads/{response.json()['id']}", {HEADER: response.headers[HEADER]}
+
+
+def test_a_read_with_the_position_of_a_write_is_never_older(client: httpx.Client, server: Server, pair: Pair) -> None:
+    leads = [made_lead(client)[0] for _ in range(4)]
+    lines = len(server.lines())
+    with pausing(pair.standby, 0.15), ThreadPoolExecutor(4) as threads:
+        results = list(threads.map(lambda lead: read_own_writes(client, lead, WRITES), leads))
+    assert [result.stale + result.failed for result in results] == [[]] * 4
+    answered = targets(server, lines)
+    assert answered.count(None) > 10, "the primary answers while the replica is behind"
+    assert len(answered) - answered.count(None) > 10, "the replica answers when it is not"
+
+
+def test_without_the_position_a_read_may_be_older(client: httpx.Client, pair: Pair) -> None:
+    lead, _ = made_lead(client, company="before")
+    pair.wait_for_stream()
+    with paused(pair.standby):
+        reads = read_own_writes(client, lead, 3, sends_position=False)
+    assert reads.stale == ["before"] * 3
+
+
+def test_a_comparison_in_the_statement_of_the_read_would_be_wrong(
+    client: httpx.Client, pair: Pair, acme: Organization
+) -> None:
+    """The control: the snapshot is older than the comparison, so the statement reads what was before the
+    write.
+    """
+    lead, _ = made_lead(client, company="before")
+    pair.wait_for_stream()
+    statement = (
+        "select s.states, (api.get_lead(%s)).body::json ->> 'company' as company "
+        "from (select auth.enter(%s, 'r', 'read', true) offset 0) as e, (select pg_sleep(1) offset 0) as w, "
+        "lateral (select auth.position_states(array[%s]) as states, w.*) as s"
+    )
+    with pair.standby.database.connect("leads_api") as reader, ThreadPoolExecutor(1) as threads:
+        with paused(pair.standby):
+            position = client.patch(lead, json={"company": "after"}).headers[HEADER]
+            values = (lead.removeprefix("/leads/"), hashlib.sha256(acme.keys["read"].encode()).hexdigest(), position)
+            answer = threads.submit(lambda: reader.execute(statement, values).fetchall())
+            wait_until(lambda: has_snapshot(reader, pair))
+        rows = answer.result()
+    assert rows == [{"states": ["replayed"], "company": "before"}]
+
+
+def has_snapshot(session: psycopg.Connection[Any], pair: Pair) -> bool:
+    """Whether the session's statement has begun to read."""
+    query = "select wait_event from pg_stat_activity where pid = %s"
+    return bool(pair.standby.database.sql(query, session.info.backend_pid)[0]["wait_event"] == "PgSleep")
+
+
+def test_the_positions_of_several_writes_are_sent_together(client: httpx.Client, server: Server, pair: Pair) -> None:
+    first, second = made_lead(client), made_lead(client)
+    pair.wait_for_stream()
+    with paused(pair.standby):
+        third = made_lead(client)
+        lines = len(server.lines())
+        for lead, positions in (first, [first, second]), (first, [first, third]), (third, [third, first]):
+            value = ", ".join(position[HEADER] for _, position in positions)
+            assert client.get(lead[0], headers={HEADER: value}).status_code == 200
+    assert targets(server, lines)[1:] == [None, None]
+
+
+def test_a_position_that_no_response_had_is_an_error(client: httpx.Client, server: Server, pair: Pair) -> None:
+    lead, position = made_lead(client)
+    pair.wait_for_stream()
+    value = position[HEADER]
+    forged = value[:-1] + ("A" if value[-1] != "A" else "B")
+    higher = value[:40] + ("A" if value[40] != "A" else "B") + value[41:]
+    for wrong in (
+        forged,
+        higher,
+        value[:-1],
+        value + "A",
+        value + ", " + forged,
+        "x",
+        "",
+        "primary, x",
+        value + "," * 9,
+    ):
+        problem = client.get(lead, headers={HEADER: wrong})
+        check_problem(problem, 400, "invalid_position")
+    # Whichever server answers.
+    with paused(pair.standby):
+        other, _ = made_lead(client)
+        check_problem(client.get(other, headers={HEADER: forged}), 400, "invalid_position")
+    # Whoever has no key learns nothing else.
+    with server.client("lk_test_wrong") as stranger:
+        check_problem(stranger.get(lead, headers={HEADER: forged}), 401, "unauthorized")
+    # A write needs no position.
+    assert client.patch(lead, json={"company": "x"}, headers={HEADER: forged}).status_code == 200
+
+
+def test_the_position_of_another_organization_shows_nothing(client: httpx.Client, server: Server, pair: Pair) -> None:
+    bob = make_organization(pair.primary.database, "Bob Plumbing")
+    lead, position = made_lead(client)
+    pair.wait_for_stream()
+    with server.client(bob.keys["read"]) as stranger:
+        with_it, without = stranger.get("/leads", headers=position), stranger.get("/leads")
+        assert (with_it.status_code, with_it.text) == (without.status_code, without.text) == (200, without.text)
+        assert stranger.get(lead, headers=position).status_code == 404
+
+
+def test_a_position_does_not_show_how_much_others_write(client: httpx.Client) -> None:
+    """Two positions with nothing between them have the id of the key in common, and nothing else."""
+    first, second = (client.patch("/leads/x", json={}).headers[HEADER] for _ in range(2))
+    assert first[:10] == second[:10]
+    assert sum(a == b for a, b in zip(first[11:], second[11:], strict=True)) < 15
+
+
+def test_the_position_of_another_cluster_is_answered_by_the_primary(client: httpx.Client, server: Server) -> None:
+    lead, _ = made_lead(client)
+    lines = len(server.lines())
+    for foreign in ("A" * 64, "primary"):
+        assert client.get(lead, headers={HEADER: foreign}).status_code == 200
+    assert targets(server, lines) == [None, None]
+
+
+def test_every_response_of_a_write_has_a_position_and_no_other_one(client: httpx.Client) -> None:
+    lead, _ = made_lead(client)
+    key = {"Idempotency-Key": "replicas-1"}
+    writes = [
+        *(client.post("/leads", json={"email": "b@example.com"}, headers=key) for _ in range(2)),
+        client.patch(lead, json={"company": "x"}, headers={"If-Match": '"other"'}),
+        client.post(f"{lead}/signals", json={"type": "unknown type"}),
+        client.delete(lead),
+    ]
+    assert [write.status_code for write in writes] == [201, 201, 412, 422, 200], [write.text for write in writes]
+    assert writes[1].headers["Idempotency-Replayed"] == "true"
+    assert all(re.fullmatch(r"[A-Za-z0-9+/]{64}", write.headers[HEADER]) for write in writes)
+    # Nothing was sent to the database, or it was only a check.
+    others = [client.get("/leads"), client.post("/nowhere"), client.post("/leads", content=b"{")]
+    assert [HEADER in other.headers for other in others] == [False] * 3
+
+
+def test_a_replica_answers_only_with_a_success(client: httpx.Client, server: Server, pair: Pair) -> None:
+    """A record, a key and a seal that the replica lacks are the primary's to judge."""
+    lines = len(server.lines())
+    with paused(pair.standby):
+        lead, _ = made_lead(client)
+        assert client.get(lead).status_code == 200
+        with server.client(make_key(pair.primary.database, acme_id(client), "read")) as new:
+            assert new.get(lead).status_code == 200
+        with server.client("lk_test_wrong") as stranger:
+            check_problem(stranger.get(lead), 401, "unauthorized")
+    assert targets(server, lines) == [None] * 3
+
+
+def acme_id(client: httpx.Client) -> str:
+    return str(client.get("/organizations/me").json()["id"])
+
+
+def test_all_reads_work_on_the_replica(client: httpx.Client, server: Server, pair: Pair) -> None:
+    lead, position = made_lead(client, name="Ada", company="Abbott")
+    pair.wait_for_stream()
+
+    def on_replica(method: str, path: str, **headers: str) -> httpx.Response:
+        """The response of the replica, which may be avoided for a moment on a busy machine."""
+        responses = []
+
+        def is_answered() -> bool:
+            request_id = uuid.uuid4().hex
+            responses.append(client.request(method, path, headers={**headers, "X-Request-Id": request_id}))
+            line = next(line for line in server.lines() if line.get("request_id") == request_id)
+            return bool(line.get("replica") == standby_name(pair))
+
+        wait_until(is_answered)
+        return responses[-1]
+
+    everywhere = "/leads /leads?q=abbott /leads?order=updated_at /audit-log /health /organizations/me /keys".split()
+    for path in (*everywhere, *(f"{lead}{below}" for below in ("", "/details", "/signals", "/scores", "/everything"))):
+        response = on_replica("GET", path, **position)
+        assert response.status_code == 200, response.text
+        assert "ratelimit" in response.headers
+    assert b'"company":"Abbott"' in on_replica("GET", "/leads/export?format=ndjson", **position).content
+    tag = client.get(lead).headers["etag"]
+    assert on_replica("GET", lead, **{"If-None-Match": tag}).status_code == 304
+    assert on_replica("HEAD", lead).status_code == 200
+
+
+def standby_name(pair: Pair) -> str:
+    return f"{pair.standby.server.socket_dir}:{pair.standby.server.port}"
+
+
+def test_the_metrics_show_who_answers(client: httpx.Client, server: Server, pair: Pair) -> None:
+    name = standby_name(pair)
+    client.get("/leads")
+    client.get("/leads", headers={HEADER: "primary"})
+    wait_until(lambda: 'leads_reads_total{reason="requested",target="primary"}' in metrics(server))
+    shown = metrics(server)
+    assert f'leads_reads_total{{reason="",target="{name}"}}' in shown
+    assert f'leads_replica_usable{{replica="{name}"}} 1.0' in shown
+    assert f'leads_replica_lag_seconds{{replica="{name}"}} 0.0' in shown
+
+
+def test_a_replica_that_is_late_is_avoided(client: httpx.Client, server: Server, pair: Pair) -> None:
+    lead, _ = made_lead(client)
+    pair.wait_for_stream()
+    with paused(pair.standby):
+        client.patch(lead, json={"company": "new"})
+        wait_until(lambda: "is more than 2 s behind" in server.log.read_text())
+        lines = len(server.lines())
+        assert client.get(lead).json()["company"] == "new"
+        assert targets(server, lines) == [None]
+        response = httpx.get(server.base + "/readyz")
+        assert (response.status_code, response.json()["failing"]) == (200, [f"replica {standby_name(pair)}"])
+    wait_until(lambda: is_used(server))
+
+
+def test_a_silent_replica_is_avoided_within_a_second_and_no_read_fails(
+    client: httpx.Client, server: Server, pair: Pair
+) -> None:
+    lead, _ = made_lead(client)
+    pair.wait_for_stream()
+    with reading(client, lead) as statuses:
+        time.sleep(0.3)
+        pair.standby.hang()
+        try:
+            wait_until(lambda: not is_used(server))
+            count = len(statuses)
+            wait_until(lambda: len(statuses) > count + 20)
+        finally:
+            pair.standby.resume()
+    assert set(statuses) == {200}
+    wait_until(lambda: is_used(server))
+
+
+def test_no_read_fails_when_the_replica_is_killed(client: httpx.Client, server: Server, pair: Pair) -> None:
+    lead, _ = made_lead(client)
+    pair.wait_for_stream()
+    with reading(client, lead) as statuses:
+        wait_until(lambda: len(statuses) > 20)
+        pair.standby.end(signal.SIGKILL)
+        count = len(statuses)
+        wait_until(lambda: len(statuses) > count + 100)
+        pair.standby.start()
+        wait_until(lambda: is_used(server))
+    assert set(statuses) == {200}
+
+
+@contextmanager
+def reading(client: httpx.Client, lead: str) -> Iterator[list[int]]:
+    """Reads the lead again and again in 8 threads. Yields the statuses."""
+    statuses: list[int] = []
+    is_over = threading.Event()
+
+    def read() -> None:
+        while not is_over.is_set():
+            statuses.append(client.get(lead).status_code)
+
+    with ThreadPoolExecutor(8) as threads:
+        for _ in range(8):
+            threads.submit(read)
+        try:
+            yield statuses
+        finally:
+            is_over.set()
+
+
+def test_admin_keys_can_be_kept_away_from_replicas(
+    pair: Pair, acme: Organization, new_server: Callable[..., Server]
+) -> None:
+    server = new_server(
+        pair.primary.database,
+        DATABASE_REPLICA_URL=f"postgresql:///?host=/nowhere {pair.standby.server.url('leads_api')}",
+        LEADS_REPLICA_ADMIN_KEYS="off",
+    )
+    wait_until(lambda: httpx.get(server.base + "/readyz").json().get("failing") == ["replica /nowhere:5432"])
+    with server.client(acme.keys["admin"]) as admin, server.client(acme.keys["write"]) as writer:
+        lead, _ = made_lead(admin)
+        pair.wait_for_stream()
+        lines = len(server.lines())
+
+        def is_on_replica() -> bool:
+            assert admin.get(lead).status_code == writer.get(lead).status_code == 200
+            return targets(server, lines)[-1] is not None
+
+        # The server learns the scope of a key after its first request.
+        wait_until(is_on_replica)
+        assert set(targets(server, lines)[::2]) == {None}
+        # A revoked key is refused at once.
+        with paused(pair.standby):
+            pair.primary.database.sql(
+                "update auth.api_key set revoked_at = now() where digest = %s", digest(acme.keys["admin"])
+            )
+            pair.primary.database.sql(
+                "update auth.api_key set revoked_at = now() where digest = %s", digest(acme.keys["write"])
+            )
+            check_problem(admin.get(lead), 401, "unauthorized")
+            assert writer.get(lead).status_code == 200, "as late as the replay"
+        wait_until(lambda: writer.get(lead).status_code == 401)
+        pair.primary.database.sql("update auth.api_key set revoked_at = null")
+
+
+def test_a_write_that_is_sent_to_a_replica_is_503(
+    pair: Pair, acme: Organization, new_server: Callable[..., Server]
+) -> None:
+    server = new_server(pair.standby.database)
+    with server.client(acme.keys["write"]) as client:
+        check_problem(client.post("/leads", json={"email": "a@example.com"}), 503, "unavailable")
+        assert client.get("/leads").status_code == 200
+    rows = pair.standby.database.sql("select auth.current_position() as position")
+    assert rows == [{"position": None}]
+
+
+def test_a_promoted_replica_is_recognized(pair: Pair, acme: Organization, new_server: Callable[..., Server]) -> None:
+    """It changes the pair, so it is the last test."""
+    server = new_server(
+        pair.primary.database,
+        DATABASE_URL=pair.url("leads_api"),
+        DATABASE_REPLICA_URL=pair.standby.server.url("leads_api"),
+    )
+    wait_until(lambda: is_used(server))
+    with server.client(acme.keys["write"]) as client:
+        lead, old = made_lead(client)
+        pair.wait_for_stream()
+        pair.primary.end(signal.SIGKILL)
+        assert client.get(lead, headers=old).status_code == 200, "the replica answers reads without the primary"
+        assert httpx.get(server.base + "/readyz").json()["failing"] == ["primary"]
+        pair.promote()
+        wait_until(lambda: "It is no replica" in server.log.read_text())
+        wait_until(lambda: client.patch(lead, json={"company": "new"}).status_code == 200)
+        new = {HEADER: client.patch(lead, json={"company": "newer"}).headers[HEADER]}
+        assert new[HEADER][:10] != old[HEADER][:10]
+        lines = len(server.lines())
+        for headers in (old, new, {}):
+            assert client.get(lead, headers=headers).json()["company"] == "newer"
+        assert targets(server, lines) == [None] * 3
+        # The old primary comes back as a replica of the new one.
+        pair.rejoin()
+        states = pair.standby.database.sql("select auth.position_states(%s) as states", [old[HEADER], new[HEADER]])
+        assert states == [{"states": ["replayed", "replayed"]}]
