@@ -6,9 +6,11 @@ import os
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psycopg
@@ -18,7 +20,7 @@ from app.cells import files
 from app.cells.files import Cell
 from app.cli.keys import digest
 from bench.hosts import Host
-from tests.support import router
+from tests.support import hooks, pushing, router, simulator
 from tests.support.cells import Cells, make_cells
 from tests.support.chain import verdict
 from tests.support.database import Database, Organization
@@ -46,9 +48,9 @@ class Pair:
     cells: Cells
     hosts: dict[str, Host]
 
-    def make(self, leads: int = 3) -> Organization:
+    def make(self, leads: int = 3, **options: Any) -> Organization:
         """An organization in the cell a, with leads, which the router knows."""
-        made = self.cells.make_organization("a")
+        made = self.cells.make_organization("a", **options)
         self.cells.databases["a"].sql(
             "insert into app.lead (organization_id, email) select %s, 'lead' || n || '@example.com' "
             "from generate_series(1, %s) as n",
@@ -250,12 +252,14 @@ class Writer:
     """Writes leads with an Idempotency-Key each, and repeats what was refused with 503."""
 
     client: httpx.Client
+    fields: dict[str, str] = field(default_factory=dict)
     created: list[str] = field(default_factory=list)
+    leads: list[str] = field(default_factory=list)
     refused: int = 0
     faults: list[str] = field(default_factory=list)
 
-    def run(self, is_over: threading.Event) -> None:
-        while not is_over.is_set():
+    def run(self, is_over: threading.Event, pause: float = 0) -> None:
+        while not is_over.wait(pause):
             email = f"{uuid.uuid4().hex}@example.com"
             while not self.write(email):
                 time.sleep(0.05)
@@ -263,7 +267,9 @@ class Writer:
     def write(self, email: str) -> bool:
         """Whether the lead was created, or will never be."""
         try:
-            answer = self.client.post("/leads", json={"email": email}, headers={"Idempotency-Key": email})
+            answer = self.client.post(
+                "/leads", json={"email": email, **self.fields}, headers={"Idempotency-Key": email}
+            )
         except httpx.TransportError as error:
             self.faults.append(repr(error))
             return True
@@ -272,6 +278,7 @@ class Writer:
             return False
         if answer.status_code == 201:
             self.created.append(email)
+            self.leads.append(answer.json()["id"])
         else:
             self.faults.append(f"{answer.status_code} {answer.text}")
         return True
@@ -308,6 +315,55 @@ def test_every_acknowledged_write_exists_once_after_moves_there_and_back(pair: P
         chain = verdict(database, organization.id)
         assert (chain["holds"], chain["unsealed"]) == (True, 0)
     print(f"{len(writers[0].created)} writes of the moved organization, {writers[0].refused} refused")
+
+
+@long
+def test_no_push_and_no_delivery_is_lost_or_doubled(pair: Pair, tmp_path: Path) -> None:
+    source, target = (pair.cells.databases[name] for name in NAMES)
+    folders = [tmp_path / name for name in NAMES]
+    for folder in folders:
+        folder.mkdir()
+    with (
+        simulator.running() as vendor,
+        hooks.receiving() as receiver,
+        pushing.working(source, folders[0]),
+        pushing.working(target, folders[1]) as other,
+    ):
+        # Both workers have announced their key.
+        wait_for(lambda: "The worker is running" in other.log.read_text())
+        acme = pair.make(0, environment="live")
+        pushing.connect(source, acme, vendor, settle_seconds=1)
+        vendor.lag, vendor.latency = 0.5, 0.2
+        receiver.add(source, acme, "/hook")
+        receiver.latency["/hook"] = 0.2
+        writer = Writer(pair.cells.client(acme.keys["write"]), {"name": "Ada Abbott", "pipeline_stage": "qualified"})
+        is_over = threading.Event()
+        thread = threading.Thread(target=writer.run, args=(is_over, 0.1))
+        thread.start()
+        try:
+            wait_for(lambda: vendor.contacts and receiver.messages)
+            moved(pair.cells, acme.id, "b")
+            deleted(pair.cells, pair.hosts, acme.id, "a")
+            count = len(vendor.contacts)
+            # The other cell pushes.
+            wait_for(lambda: len(vendor.contacts) > count + 3)
+            moved(pair.cells, acme.id, "a")
+        finally:
+            is_over.set()
+            thread.join()
+        query = "select count(*) as count from crm.sync where organization_id = %s and run_at is null and status = 'ok'"
+        wait_for(lambda: source.sql(query, acme.id)[0]["count"] == len(writer.leads), 240)
+        made = {"lead.created", "lead.crm_pushed"}
+        wait_for(lambda: len([m for m in receiver.of("/hook") if m.body["type"] in made]) >= 2 * len(writer.leads), 240)
+        records = Counter(record["external_id"] for record in vendor.contacts)
+        messages = Counter((m.lead_id, m.body["type"]) for m in receiver.of("/hook") if m.body["type"] in made)
+    assert writer.faults == []
+    assert records == dict.fromkeys(writer.leads, 1)
+    assert messages == {(lead, type): 1 for lead in writer.leads for type in made}
+    pair.work(acme.id)
+    chain = verdict(source, acme.id)
+    assert (chain["holds"], chain["unsealed"]) == (True, 0)
+    print(f"{len(writer.leads)} leads, {writer.refused} requests refused")
 
 
 def test_only_an_organization_that_moves_gets_a_login(pair: Pair) -> None:
