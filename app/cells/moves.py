@@ -24,6 +24,8 @@ from app.cli.output import Mistake
 
 LOOK = 0.2
 """Seconds between two looks at the replication while the organization is served."""
+REPORT = 2.0
+"""Seconds between two lines about the progress of the copy."""
 LOOK_FENCED = 0.01
 """Seconds between two looks while its requests are refused."""
 LEASE = 60.0
@@ -213,17 +215,17 @@ def subscribe(move: Move) -> None:
 
 def copy(move: Move) -> None:
     """copy the rows"""
-    said = ""
+    said_at = time.monotonic()
     while True:
         tables = _arrival(move)
         for table in tables:
             move.rows[table["relation"]] = max(move.rows.get(table["relation"], 0), table["rows"])
         ready = sum(table["state"] == "r" for table in tables)
-        text = f"{ready} of {len(tables)} tables, {sum(move.rows.values())} rows seen"
-        if text != said:
-            move.say(f"{move.target.name}: {text}")
-            said = text
-        if tables and ready == len(tables):
+        is_ready = ready == len(tables) > 0
+        if is_ready or time.monotonic() - said_at > REPORT:
+            said_at = time.monotonic()
+            move.say(f"{move.target.name}: {ready} of {len(tables)} tables, some {sum(move.rows.values()):,} rows")
+        if is_ready:
             return
         _check_replication(move, tables)
         time.sleep(LOOK)
