@@ -52,6 +52,8 @@ def config(
         "  timeout connect 300ms",
         "  retries 1",
         "  option redispatch 1",
+        # A change is never sent twice, and a read only once more.
+        "  retry-on conn-failure empty-response",
         # Longer than the API server's own.
         "  timeout http-request 15s",
         "  timeout http-keep-alive 75s",
@@ -66,6 +68,7 @@ def config(
         "{ req.fhdr(x-request-id) -m reg '^[!#$%&*+.^_`|~0-9A-Za-z-]{1,64}$' }",
         '  http-request set-var(txn.code) str("outcome_unknown")',
         '  http-request set-var(txn.code) str("unavailable") if { method GET HEAD OPTIONS }',
+        "  http-request disable-l7-retry unless { method GET HEAD OPTIONS }",
         # As app/server/request.py: one header, "Bearer" in any case, a blank, the key between blanks.
         "  http-request set-var(txn.key) "
         '\'req.fhdr(authorization),regsub("^bearer[ ]","",i),ltrim("\\ \\t"),rtrim("\\ \\t")\' '

@@ -3,15 +3,21 @@
 import os
 import signal
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 
 from app.cells import files
 from app.cells.router import RuntimeMap
 from app.cli.keys import digest
-from tests.support.cells import Cells
-from tests.support.database import Organization
+from tests.support import router
+from tests.support.cells import Cells, make_cells
+from tests.support.database import Database, Organization
+from tests.support.process import Server, printed
 from tests.support.router import needs_router
+from tests.support.routes import SLOW
 
 pytestmark = needs_router
 
@@ -60,3 +66,41 @@ def test_a_stopped_cell_refuses_its_own_clients_only(cells: Cells) -> None:
     print(f"The slowest of 41 responses of the stopped cell took {slowest * 1000:.0f} ms.")
     # Generous: the machine may stand still.
     assert slowest < 10
+
+
+def test_a_read_whose_connection_is_lost_is_sent_to_another_server_and_a_change_is_not(
+    cells: Cells, new_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    organization, database = cells.make_organization("east"), cells.databases["east"]
+    database.sql(SLOW)
+    servers = [new_server(database), new_server(database)]
+    made = make_cells(tmp_path, {"east": database}, {"east": servers})
+    config = printed(made.leads("cells", "router-config", "--bind", router.BIND, "--account", ""))
+    key = organization.keys["write"]
+    with router.running(config, tmp_path) as started, ThreadPoolExecutor(4) as threads, started.client(key) as client:
+        # Each has a connection of its own: HAProxy ends one that was used before without a response.
+        writers = [started.client(key), started.client(key)]
+        reads = [threads.submit(client.get, "/sleep", params={"seconds": 4}) for _ in servers]
+        while busy(database) < 2:
+            assert not all(read.done() for read in reads)
+            time.sleep(0.02)
+        writes = [threads.submit(writer.post, "/slow-write", params={"seconds": 4}) for writer in writers]
+        while busy(database) < 4:
+            assert not all(each.done() for each in (*reads, *writes))
+            time.sleep(0.02)
+        servers[0].process.kill()
+        servers[0].process.wait(30)
+        assert [read.result().status_code for read in reads] == [200, 200]
+        answers = sorted((write.result() for write in writes), key=lambda answer: answer.status_code)
+        for writer in writers:
+            writer.close()
+    assert [answer.status_code for answer in answers] == [200, 503]
+    assert answers[1].json()["code"] == "outcome_unknown"
+    assert answers[1].json()["status"] == 503
+    assert answers[1].headers["retry-after"] == "1"
+
+
+def busy(database: Database) -> int:
+    """The statements that sleep."""
+    rows = database.sql("select 1 from pg_stat_activity where datname = %s and wait_event = 'PgSleep'", database.name)
+    return len(rows)
