@@ -45,6 +45,11 @@ async def read_state(connection: Connection) -> State:
     return State(**(await _call(connection, "admin.cell"))[0])
 
 
+async def read_moves(connection: Connection) -> list[DictRow]:
+    """The moves that the cell takes part in (admin.moves). Raises Error."""
+    return await _call(connection, "admin.moves")
+
+
 async def name_cell(connection: Connection, name: str | None) -> None:
     """Tells the database which cell it is; None: it is no cell any more. Raises Error."""
     await _call(connection, "admin.set_cell", name)

@@ -129,6 +129,13 @@ def check(move: Move) -> None:
         move.target.call("cell.arrival", move.organization)
     except _NOT_PREPARED:
         raise _not_prepared(move.target) from None
+    releases = {side.name: side.call("admin.cell")[0]["release"] for side in (move.source, move.target)}
+    if len(set(releases.values())) > 1:
+        raise Mistake(
+            "The cells have different releases: "
+            + ", ".join(f"{name} {release}" for name, release in releases.items())
+            + ". Upgrade the older one first, with leads migrate."
+        )
     keys = {side.name: _sealing_key(side) for side in (move.source, move.target)}
     if keys[move.source.name] is not None and len(set(keys.values())) > 1:
         raise Mistake(
@@ -248,9 +255,18 @@ def drain(move: Move) -> None:
 
 def fence(move: Move) -> None:
     """refuse requests, and wait for those that have begun"""
-    if move.place(move.source) != "moving":
-        move.fenced_at = time.monotonic()
-    move.source.call("admin.fence", move.organization)
+    is_first = move.place(move.source) != "moving"
+    end = time.monotonic() + move.give_up_after
+    while True:
+        began = time.monotonic()
+        try:
+            move.source.call("admin.fence", move.organization)
+            break
+        except psycopg.errors.LockNotAvailable:  # a request changes keys
+            if time.monotonic() > end:
+                raise _late(move, "a transaction that changes keys does not end") from None
+    if is_first:
+        move.fenced_at = began
     _wait_for_source(move, move.give_up_after, LOOK_FENCED)
 
 

@@ -6,9 +6,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
+from psycopg.rows import DictRow
 
 from app import settings
 from app.cells import claims, database, files, router
@@ -18,6 +20,10 @@ from app.cells.router import RouterError, RuntimeMap
 from app.cells.sync import LONG_PATIENCE, PATIENCE, Sync, run, unreachable
 from app.cli.output import Group, Mistake, json_option, one, rows
 from app.cli.prepare_cell import prepare
+
+_UNDER_WAY = ("copying", "draining", "moving", "arriving")
+_LONG_MOVE = timedelta(hours=1)
+"""The time in one state after which a move is reported. Its slot keeps the write-ahead log."""
 
 
 @click.group(cls=Group)
@@ -179,6 +185,7 @@ class _Seen:
 
     state: database.State
     claims: Claims
+    moves: list[DictRow]
 
 
 async def _look(cell: Cell) -> _Seen | str:
@@ -187,7 +194,11 @@ async def _look(cell: Cell) -> _Seen | str:
         async with asyncio.timeout(PATIENCE):
             connection = await database.connect(cell)
         async with connection, asyncio.timeout(LONG_PATIENCE):
-            return _Seen(await database.read_state(connection), await database.read_claims(connection))
+            return _Seen(
+                await database.read_state(connection),
+                await database.read_claims(connection),
+                await database.read_moves(connection),
+            )
     except (database.Error, TimeoutError) as error:
         return unreachable(cell, error)
 
@@ -232,6 +243,13 @@ def _findings(folder: Path, sockets: tuple[str, ...]) -> Iterator[str]:
         if each.state.name != cell.name:
             named = f"has the name {each.state.name}" if each.state.name else "has no name"
             yield f"The database of the cell {cell.name} {named}. Add the cell again: leads cells add {cell.name}"
+        for row in each.moves:
+            if row["state"] in _UNDER_WAY and datetime.now(UTC) - datetime.fromisoformat(row["since"]) > _LONG_MOVE:
+                yield (
+                    f"The organization {row['organization_id']} has been {row['state']} in the cell {cell.name} since "
+                    f"{row['since']}. End its move: leads organizations move {row['organization_id']} --resume, or "
+                    "--abort"
+                )
     if len(releases) > 1:
         yield f"The cells have different releases: {', '.join(sorted(releases))}. Upgrade all of them."
     derived = claims.derive(

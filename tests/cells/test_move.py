@@ -222,6 +222,12 @@ def test_a_lead_that_is_erased_during_the_move_stays_erased(pair: Pair) -> None:
     assert target.sql("select id from app.lead where id = %s", id)
     source.sql("select admin.erase_lead(%s, %s)", acme.id, id, login="leads_operator")
 
+    for database in (source, target):
+        database.sql("update app.placement set since = since - interval '2 hours' where organization_id = %s", acme.id)
+    found = pair.cells.leads("cells", "check").stdout
+    assert f"{acme.id} has been copying in the cell a" in found
+    assert f"{acme.id} has been arriving in the cell b" in found
+
     moved(pair.cells, acme.id, "b")
     pair.work(acme.id)
     assert target.sql("select id from app.lead where id = %s", id) == []
