@@ -24,6 +24,8 @@ from app.cli.output import Mistake
 
 LOOK = 0.2
 """Seconds between two looks at the replication while the organization is served."""
+RENEWAL = 12 * 3600.0
+"""Seconds after which the password of the login is renewed, while the copy runs. It is accepted for a day."""
 REPORT = 2.0
 """Seconds between two lines about the progress of the copy."""
 LOOK_FENCED = 0.01
@@ -162,7 +164,7 @@ def locked(side: Side, organization: UUID) -> Iterator[None]:
     except _NOT_PREPARED:
         raise _not_prepared(side) from None
     if not is_locked:
-        raise Mistake(f"Another command is moving the organization {organization}. Wait until it ends.")
+        raise Mistake(f"Another command is moving the organization {organization}. Wait until it has ended.")
     yield  # the end of the session unlocks it
 
 
@@ -222,8 +224,11 @@ def subscribe(move: Move) -> None:
 
 def copy(move: Move) -> None:
     """copy the rows"""
-    said_at = time.monotonic()
+    said_at = renewed_at = time.monotonic()
     while True:
+        if time.monotonic() - renewed_at > RENEWAL:
+            make_login(move)
+            renewed_at = time.monotonic()
         tables = _arrival(move)
         for table in tables:
             move.rows[table["relation"]] = max(move.rows.get(table["relation"], 0), table["rows"])

@@ -10,7 +10,7 @@ from uuid import UUID
 import click
 import psycopg
 
-from app import settings
+from app import session, settings
 from app.cells import files, moves
 from app.cells.files import Cell
 from app.cells.moves import Move, Side
@@ -18,6 +18,8 @@ from app.cells.router import RouterError, RuntimeMap
 from app.cli.addresses import addresses, call, connect
 from app.cli.output import Mistake, json_option, one
 
+_SESSION = session.COMMAND | {"client_connection_check_interval": "1000"}
+"""The settings of the sessions: a statement that waits ends soon after this process was killed, and frees its locks."""
 _UNDER_WAY = ("copying", "draining", "moving")
 
 
@@ -70,7 +72,14 @@ def move(id: UUID, target: str | None, resume: bool, abort: bool, give_up_after:
 def _run(found: Move, as_json: bool) -> None:
     began = time.monotonic()
     moves.check(found)
-    moves.run(found)
+    try:
+        moves.run(found)
+    except (KeyboardInterrupt, SystemExit):
+        found.say(
+            f"The move has not ended. Go on with it: leads organizations move {found.organization} --resume. Or end "
+            f"it: leads organizations move {found.organization} --abort"
+        )
+        raise
     result: dict[str, Any] = {
         "organization_id": found.organization,
         "from": found.source.name,
@@ -129,7 +138,7 @@ def _sides(cells: tuple[Cell, ...]) -> Iterator[dict[str, Side]]:
         sides = {}
         for cell in cells:
             try:
-                connection = stack.enter_context(connect(cell.operator_url, autocommit=True))
+                connection = stack.enter_context(connect(cell.operator_url, _SESSION, autocommit=True))
             except psycopg.OperationalError as error:
                 _say(f"The cell {cell.name} can't be reached: {str(error).strip().splitlines()[0]}")
             else:

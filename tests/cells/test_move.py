@@ -3,6 +3,7 @@ and a router. ``make scale`` runs the long variants.
 """
 
 import os
+import signal
 import threading
 import time
 import uuid
@@ -449,3 +450,27 @@ def test_the_script_says_what_a_superuser_must_change(database: Database, tmp_pa
     said = mistake(cells.leads("cells", "prepare", "a", "--superuser-url", database.url("leads_migrator")))
     assert said.startswith("leads_migrator is not a superuser.")
     assert database.sql("select to_regnamespace('cell') as schema") == [{"schema": None}]
+
+
+@long
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_command_that_is_ended_while_it_waits_lets_the_next_one_begin(
+    pair: Pair, tmp_path: Path, number: signal.Signals
+) -> None:
+    acme, source, log = pair.make(), pair.cells.databases["a"], tmp_path / "log"
+    with source.connect() as connection:
+        connection.autocommit = False
+        connection.execute("update app.lead set name = 'Late' where organization_id = %s", [acme.id])
+        # The slot waits for this transaction.
+        process = pair.cells.start("organizations", "move", acme.id, "--to", "b", log=log)
+        wait_for(lambda: "make the slot" in log.read_text())
+        said = mistake(pair.cells.leads("organizations", "move", acme.id, "--to", "b"))
+        assert "Another command is moving" in said
+        process.send_signal(number)
+        process.wait(30)
+        assert ("The move has not ended." in log.read_text()) == (number == signal.SIGTERM)
+        with source.connect("leads_operator") as operator:
+            query = "select cell.lock_move(%s) as is_free"
+            wait_for(lambda: operator.execute(query, [acme.id]).fetchall()[0]["is_free"])
+        connection.commit()
+    moved(pair.cells, acme.id, "b", "--resume")
