@@ -88,6 +88,15 @@ async def has(connection: Connection, id: UUID) -> bool:
     return (await _call(connection, "admin.organization_of", id))[0]["organization_of"] is not None
 
 
+async def is_prepared(connection: Connection) -> bool:
+    """Whether organizations can be moved: a superuser has run leads cells prepare there. Raises Error."""
+    try:
+        await _call(connection, "cell.position", UUID(int=0))
+    except (psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedFunction, psycopg.errors.InsufficientPrivilege):
+        return False
+    return True
+
+
 async def _call(connection: Connection, function: str, *arguments: Any) -> list[DictRow]:
     placeholders = ", ".join(["%s"] * len(arguments))
     cursor = await connection.execute(f"select * from {function}({placeholders})", arguments)

@@ -186,6 +186,7 @@ class _Seen:
     state: database.State
     claims: Claims
     moves: list[DictRow]
+    is_prepared: bool
 
 
 async def _look(cell: Cell) -> _Seen | str:
@@ -198,6 +199,7 @@ async def _look(cell: Cell) -> _Seen | str:
                 await database.read_state(connection),
                 await database.read_claims(connection),
                 await database.read_moves(connection),
+                await database.is_prepared(connection),
             )
     except (database.Error, TimeoutError) as error:
         return unreachable(cell, error)
@@ -250,6 +252,11 @@ def _findings(folder: Path, sockets: tuple[str, ...]) -> Iterator[str]:
                     f"{row['since']}. End its move: leads organizations move {row['organization_id']} --resume, or "
                     "--abort"
                 )
+    prepared = {cell.name: each.is_prepared for cell, each in seen.items() if not isinstance(each, str)}
+    if any(prepared.values()):
+        # If no cell is prepared, nothing is to be moved.
+        for name in (name for name, is_prepared in prepared.items() if not is_prepared):
+            yield f"The cell {name} is not prepared for moves, and others are. Run: leads cells prepare {name}"
     if len(releases) > 1:
         yield f"The cells have different releases: {', '.join(sorted(releases))}. Upgrade all of them."
     derived = claims.derive(

@@ -159,6 +159,18 @@ def test_what_differs_is_reported(cells: Cells) -> None:
     assert printed(cells.leads("cells", "check")) == "Nothing found."
 
 
+def test_a_cell_that_is_not_prepared_is_reported_beside_one_that_is(cells: Cells) -> None:
+    printed(cells.leads("cells", "sync", "--once"))
+    cells.databases["west"].sql("create schema cell; grant usage on schema cell to leads_operator")
+    cells.databases["west"].sql("create function cell.position(uuid) returns table (a int) language sql as 'select 1'")
+    try:
+        process = cells.leads("cells", "check")
+        assert process.stdout.startswith("The cell east is not prepared for moves"), process.stdout
+        assert len(process.stdout.splitlines()) == 1
+    finally:
+        cells.databases["west"].sql("drop schema cell cascade")
+
+
 def test_two_owners_keep_the_line_and_are_reported(cells: Cells) -> None:
     organization = cells.make_organization("east")
     printed(cells.leads("cells", "sync", "--once"))
