@@ -141,6 +141,8 @@ def sync(once: bool, every: int) -> None:
     """
     env = settings.read()
     work = Sync(env.cells_dir, env.router_sockets)
+    if not env.router_sockets:
+        click.echo("LEADS_ROUTER_SOCKET isn't set, so no router learns of new keys. Only cells.map is kept.", err=True)
     if not once:
         click.echo("The map is kept. Press Ctrl-C to stop.")
     errors = asyncio.run(_sync(work, None if once else every))

@@ -69,6 +69,8 @@ def test_a_map_that_is_made_again_is_equal(cells: Cells) -> None:
     assert (cells.folder / files.MAP).read_bytes() == first
     lines = RuntimeMap(cells.environ["LEADS_ROUTER_SOCKET"]).lines()
     assert lines == cells.map
+    alone = cells.leads("cells", "sync", "--once", LEADS_ROUTER_SOCKET="")
+    assert (alone.returncode, "no router learns of new keys" in alone.stderr) == (0, True)
     assert printed(cells.leads("cells", "check")) == "Nothing found."
 
 
