@@ -34,6 +34,7 @@ _names = (f"t{os.getpid()}_{number}" for number in itertools.count())
 _LONG = (
     "tests/reference/test_openapi_proof.py",
     "tests/crm/test_once.py",
+    "tests/cells/test_move.py",
     "tests/reference/test_page.py",
     "tests/crm/test_torture.py",
     "tests/analysts/test_bi.py",

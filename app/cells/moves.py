@@ -245,8 +245,12 @@ def copy(move: Move) -> None:
 
 def catch_up(move: Move) -> None:
     """wait until the changes since then have arrived"""
-    while _position(move)["behind"] > CLOSE:
+    said_at = time.monotonic()
+    while (behind := _position(move)["behind"]) > CLOSE:
         _check_replication(move, _arrival(move))
+        if time.monotonic() - said_at > REPORT:
+            said_at = time.monotonic()
+            move.say(f"{move.target.name}: {behind / 1e6:,.1f} MB of the write-ahead log are left")
         time.sleep(LOOK)
     move.target.call("cell.store_at_once", move.organization)
 

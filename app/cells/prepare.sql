@@ -61,6 +61,18 @@ revoke all on schema cell from public;
 comment on schema cell is
   'Functions of a superuser for moving an organization to another cell. Made by leads cells prepare, not by the migrations.';
 
+-- An older release may have made them with other arguments.
+do $$
+declare
+  v_function regprocedure;
+begin
+  for v_function in
+    select p.oid::regprocedure from pg_catalog.pg_proc as p where p.pronamespace = 'cell'::regnamespace
+  loop
+    execute format('drop function %s', v_function);
+  end loop;
+end $$;
+
 create table if not exists cell.peer (
   name text primary key,
   address text not null,
@@ -192,11 +204,11 @@ comment on function cell.mark_position() is
   'At the source: writes a commit, so that the write-ahead log is flushed and everything before it is sent.';
 
 create or replace function cell.position(organization_id uuid)
-returns table (written pg_lsn, confirmed pg_lsn, behind numeric, is_active boolean, wal_status text)
+returns table (written pg_lsn, confirmed pg_lsn, behind bigint, is_active boolean, wal_status text)
 language sql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
   select
-    w.lsn, s.confirmed_flush_lsn, greatest(w.lsn - s.confirmed_flush_lsn, 0), s.active, s.wal_status
+    w.lsn, s.confirmed_flush_lsn, greatest(w.lsn - s.confirmed_flush_lsn, 0)::bigint, s.active, s.wal_status
   from pg_current_wal_insert_lsn() as w (lsn)
   join pg_replication_slots as s on s.slot_name = cell.move_name(position.organization_id)
 $$;
