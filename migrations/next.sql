@@ -2265,10 +2265,11 @@ comment on column api.webhook_delivery.ended_at is 'When it ended; null: it is p
 reset role;
 
 -- migration: placement
--- Creates the table of the organizations that are moved between cells, and lets leads_owner create a publication.
+-- Creates the table of the organizations that are moved between cells, adds the fence to each key, and lets leads_owner create a
+-- publication.
 --
--- Locks: none that matter; the table is new.
--- Duration: 0 s per million rows: no row is read.
+-- Locks: ACCESS EXCLUSIVE on auth.api_key for a catalogue change; requests wait for some milliseconds.
+-- Duration: 0 s per million rows: the default is kept in the catalogue.
 -- Phase: expand
 -- If it breaks off: nothing is left behind; run leads migrate again.
 
@@ -2314,6 +2315,15 @@ alter table app.placement
   alter column waits_for set statistics 0,
   alter column handed_over_at set statistics 0;
 alter table app.placement enable row level security, force row level security;
+
+set local role leads_auth;
+
+-- In the row that each request reads anyway.
+alter table auth.api_key
+  add column is_fenced boolean not null default false,
+  alter column is_fenced set statistics 0;
+comment on column auth.api_key.is_fenced is
+  'Whether the organization is fenced, because it moves to another cell: each request with the key gets 503.';
 
 reset role;
 

@@ -25,6 +25,7 @@ reset role;
 \ir auth/enter.sql
 \ir auth/entered_organization_id.sql
 \ir auth/organization_id.sql
+\ir auth/refuse_fenced.sql
 \ir auth/key_id.sql
 \ir auth/caller.sql
 \ir auth/key_scopes.sql
@@ -38,6 +39,7 @@ reset role;
 \ir auth/take_keys.sql
 \ir auth/current_position.sql
 \ir auth/position_states.sql
+\ir auth/fence_keys.sql
 \ir auth/analyst_organization_id.sql
 \ir api/schema_version.sql
 \ir app/notify.sql

@@ -138,6 +138,7 @@ where
         ('audit.unsealed.unsealed_jobs_insert', 'leads_jobs', 'insert'),
         ('auth.analyst.analyst_eraser_select', 'leads_eraser', 'select'),
         ('auth.analyst.analyst_eraser_delete', 'leads_eraser', 'delete'),
+        ('auth.api_key.api_key_auth_update', 'leads_auth', 'update'),
         ('auth.api_key.api_key_eraser_select', 'leads_eraser', 'select'),
         ('auth.api_key.api_key_eraser_delete', 'leads_eraser', 'delete'),
         ('auth.key_use.key_use_eraser_select', 'leads_eraser', 'select'),

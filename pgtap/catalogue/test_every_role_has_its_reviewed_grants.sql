@@ -786,6 +786,7 @@ from (values
     execute on auth.take_keys
     insert, select on intake.form
     select on app.fenced_organization
+    execute on auth.fence_keys
   '),
   ('leads_audit', '
     usage on schema app

@@ -23,6 +23,7 @@ begin
         'call admin.discard_arrival there, and then this function with is_discarded => true.';
   end if;
   delete from app.placement as p where p.organization_id = abort_move.organization_id;
+  perform auth.fence_keys(abort_move.organization_id);
   perform audit.unpublish_rows(abort_move.organization_id);
 end $$;
 

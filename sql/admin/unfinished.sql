@@ -24,9 +24,9 @@ begin
         message = 'fence_not_committed',
         hint = 'Commit the transaction of admin.fence first: until then, other transactions don''t see the fence.';
     end if;
-    -- A transaction that has read app.placement before the fence was committed has locked the table before it read, and holds
-    -- the lock until it ends. So it is in this list, or it has ended. A login of ours may also have an open transaction that
-    -- has read nothing yet. Others write without auth.enter; then they have locked a table for writing.
+    -- A transaction whose snapshot lacks the fence began before the fence was committed. It holds the lock of its own virtual id
+    -- until it ends. So it is in this list, or it has ended. Of other logins, only those that have recorded a change, and so read
+    -- app.placement, or that have locked a table for writing.
     v_running := array(
       select l.virtualtransaction
       from pg_catalog.pg_locks as l

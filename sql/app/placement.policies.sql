@@ -2,7 +2,7 @@
 set local role leads_owner;
 call app.drop_policies('app.placement');
 
--- auth.enter: the organization is known only after the key is read.
+-- auth.fence_keys, auth.owned_keys, auth.take_keys
 create policy placement_auth_select on app.placement for select to leads_auth using (true);
 
 -- audit.write_event

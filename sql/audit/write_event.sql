@@ -34,10 +34,36 @@ declare
   v_salt bytea := uuid_send(gen_random_uuid());
   v_id uuid := app.new_id();
 begin
+  -- Every change writes an event, so that nobody changes what another cell has, or will have. auth.key_id checks a request.
+  if v_key_id is null then
+    if exists (
+      select
+      from app.fenced_organization as f
+      where
+        f.organization_id = write_event.organization_id
+        -- A worker settles what it had leased before the fence.
+        and not (f.state = 'moving' and session_user = 'leads_worker')
+    )
+    then
+      if exists (
+        select
+        from app.placement as p
+        where
+          p.organization_id = write_event.organization_id
+          and p.state in ('moved', 'arriving')
+          and p.changed_in = pg_current_xact_id_if_assigned()
+      )
+      then
+        return;
+      end if;
+      perform app.check_placement(write_event.organization_id);
+    end if;
+  end if;
+
   insert into audit.event (
     id, organization_id, action, source, correlation_id, lead_id, payload, salt, payload_digest, created_at
   )
-  select
+  values (
     v_id,
     write_event.organization_id,
     write_event.action,
@@ -48,27 +74,7 @@ begin
     v_salt,
     sha256(v_salt || convert_to(v_payload, 'UTF8')),
     app.id_time(v_id)
-  -- Every change writes an event, so that nobody changes what another cell has, or will have. A worker settles what it had
-  -- leased before the fence.
-  where not exists (
-    select
-    from app.fenced_organization as f
-    where f.organization_id = write_event.organization_id and not (f.state = 'moving' and session_user = 'leads_worker')
   );
-  if not found then
-    if exists (
-      select
-      from app.placement as p
-      where
-        p.organization_id = write_event.organization_id
-        and p.state in ('moved', 'arriving')
-        and p.changed_in = pg_current_xact_id_if_assigned()
-    )
-    then
-      return;
-    end if;
-    perform app.check_placement(write_event.organization_id);
-  end if;
   insert into audit.unsealed (organization_id, event_id) values (write_event.organization_id, v_id);
 end $$;
 

@@ -8,6 +8,9 @@ create policy api_key_auth_select on auth.api_key for select to leads_auth using
 -- auth.add_form_key
 create policy api_key_auth_insert on auth.api_key for insert to leads_auth with check (true);
 
+-- auth.fence_keys
+create policy api_key_auth_update on auth.api_key for update to leads_auth using (true) with check (true);
+
 create policy api_key_exec_select on auth.api_key for select to leads_exec
   using (organization_id = (select k.organization_id from auth.claimed_key as k where 'admin' = any (k.scopes)));
 create policy api_key_exec_insert on auth.api_key for insert to leads_exec

@@ -10,7 +10,7 @@ create trigger _120_keep_identity before update on auth.api_key
   execute function audit.tg_refuse('organization_id, id and created_at never change.');
 
 create trigger _900_record after insert or update or delete on auth.api_key
-  for each row execute function audit.tg_record('api_key', 'id');
+  for each row execute function audit.tg_record('api_key', 'id', 'is_fenced');
 
 create trigger _950_announce after insert on auth.api_key
   for each row execute function auth.tg_api_key__announce();

@@ -6,7 +6,8 @@ create or replace view auth.claimed_key with (security_invoker = false) as
 select
   k.organization_id,
   k.id,
-  k.scopes
+  k.scopes,
+  k.is_fenced
 from auth.api_key as k
 where
   -- A subselect is computed once per query. Without it, a scan would hash for each row. In a transaction that is not read

@@ -7,7 +7,6 @@ as $$
 declare
   v_scopes text[];
   v_setting text;
-  v_is_fenced boolean;
 begin
   -- One assignment, because each expression is prepared again in each transaction.
   v_setting := concat(
@@ -20,18 +19,17 @@ begin
   end if;
 
   select
-    k.scopes,
-    set_config('leads.organization_id', k.organization_id::text, true),
-    exists (select from app.fenced_organization as f where f.organization_id = k.organization_id)
-  into v_scopes, v_setting, v_is_fenced
+    case when k.is_fenced then '{}' else k.scopes end,
+    set_config('leads.organization_id', k.organization_id::text, true)
+  into v_scopes, v_setting
   from auth.claimed_key as k;
   if not found then
     raise sqlstate 'PT401' using message = 'unauthorized';
   end if;
-  if v_is_fenced then
-    raise sqlstate 'PT503' using message = 'moving';
-  end if;
   if not enter.scope = any (v_scopes) then
+    if v_scopes = '{}' then
+      raise sqlstate 'PT503' using message = 'moving';
+    end if;
     raise sqlstate 'PT403' using
       message = 'insufficient_scope',
       hint = format('This key lacks the scope "%s". Use a key that has it.', enter.scope);
