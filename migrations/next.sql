@@ -2286,6 +2286,7 @@ create table app.placement (
   changed_in xid8,
   waits_for text[],
   handed_over_at timestamptz(3),
+  is_fenced boolean not null generated always as (state in ('moving', 'moved', 'arriving')) stored,
   constraint placement_pkey primary key (organization_id),
   constraint placement_state_is_known check (state in ('copying', 'draining', 'moving', 'moved', 'arriving')),
   constraint placement_cell_is_name check (cell ~ '^[a-z][a-z0-9_]{0,30}$')
@@ -2305,6 +2306,9 @@ comment on column app.placement.waits_for is
   'moving: the transactions that may have begun before the fence and that had not ended at the last look. Null: nobody looked yet.';
 comment on column app.placement.handed_over_at is
   'moving: when admin.owned_rows first returned rows. From then on, the other cell may have taken over.';
+comment on column app.placement.is_fenced is
+  'Whether this cell answers, seals, counts, sends and deletes nothing for the organization, because another one has it, or will have it '
+  'in a moment. Every function that works for several organizations leaves it out.';
 
 alter table app.placement
   alter column organization_id set statistics 0,
@@ -2313,7 +2317,8 @@ alter table app.placement
   alter column since set statistics 0,
   alter column changed_in set statistics 0,
   alter column waits_for set statistics 0,
-  alter column handed_over_at set statistics 0;
+  alter column handed_over_at set statistics 0,
+  alter column is_fenced set statistics 0;
 alter table app.placement enable row level security, force row level security;
 
 set local role leads_auth;

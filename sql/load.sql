@@ -18,7 +18,6 @@ reset role;
 \ir auth/roles.sql
 \ir app/placement.policies.sql
 \ir app/placement.grants.sql
-\ir app/fenced_organization.sql
 \ir app/check_placement.sql
 \ir app/insert_rows.sql
 \ir auth/claimed_key.sql

@@ -441,8 +441,7 @@ from (values
     execute on audit.tg_record
     execute on audit.tg_refuse
     execute on app.insert_rows
-    select (organization_id, state) on app.placement
-    select on app.fenced_organization
+    select (organization_id, state, is_fenced) on app.placement
   '),
   ('leads_intake', '
     usage on schema api
@@ -785,7 +784,6 @@ from (values
     execute on auth.owned_keys
     execute on auth.take_keys
     insert, select on intake.form
-    select on app.fenced_organization
     execute on auth.fence_keys
   '),
   ('leads_audit', '
@@ -804,8 +802,7 @@ from (values
     execute on audit.details_change
     execute on auth.key_id
     execute on app.check_placement
-    select (organization_id, state, cell, changed_in) on app.placement
-    select on app.fenced_organization
+    select (organization_id, state, cell, changed_in, is_fenced) on app.placement
   '),
   ('leads_eraser', '
     usage on schema app
@@ -899,7 +896,6 @@ from (values
     select (organization_id, state) on app.placement
     select (organization_id, time_zone) on app.stage_day
     select (organization_id, version) on scoring.model
-    select on app.fenced_organization
   '),
   ('leads_bi', '
     usage on schema bi

@@ -23,7 +23,7 @@ begin atomic
     (o.organization_id = chain_heads.organization_id or chain_heads.organization_id is null)
     -- Another cell has the chain.
     and not exists (
-      select from app.fenced_organization as f where f.organization_id = o.organization_id and f.state in ('moved', 'arriving')
+      select from app.placement as f where f.organization_id = o.organization_id and f.is_fenced and f.state in ('moved', 'arriving')
     )
   order by o.organization_id;
 end;

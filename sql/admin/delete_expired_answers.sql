@@ -17,7 +17,7 @@ begin
       order by k.created_at
       limit delete_expired_answers.batch
     ) as e
-    where not exists (select from app.fenced_organization as f where f.organization_id = o.organization_id)
+    where not exists (select from app.placement as f where f.organization_id = o.organization_id and f.is_fenced)
     limit delete_expired_answers.batch
   )
   delete from app.idempotency_key as k

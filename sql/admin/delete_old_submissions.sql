@@ -11,7 +11,7 @@ begin
   using app.organization as o
   where
     c.organization_id = o.organization_id and c.free_at < now()
-    and not exists (select from app.fenced_organization as f where f.organization_id = o.organization_id);
+    and not exists (select from app.placement as f where f.organization_id = o.organization_id and f.is_fenced);
   with old as (
     select e.organization_id, e.id
     from app.organization as o
@@ -22,7 +22,7 @@ begin
       order by s.created_at
       limit delete_old_submissions.batch
     ) as e
-    where not exists (select from app.fenced_organization as f where f.organization_id = o.organization_id)
+    where not exists (select from app.placement as f where f.organization_id = o.organization_id and f.is_fenced)
     limit delete_old_submissions.batch
   )
   delete from intake.submission as s

@@ -39,7 +39,7 @@ begin
   ) as f
   where
     o.erased_at is null and n.position > coalesce(p.position, 0) and f.sealed_at < now() - interval '5 minutes'
-    and not exists (select from app.fenced_organization as e where e.organization_id = o.organization_id);
+    and not exists (select from app.placement as e where e.organization_id = o.organization_id and e.is_fenced);
 end $$;
 
 comment on function admin.figure_findings() is

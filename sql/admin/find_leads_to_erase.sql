@@ -63,7 +63,7 @@ begin
     ) as f
     where
       (o.organization_id = find_leads_to_erase.organization_id or find_leads_to_erase.organization_id is null)
-      and not exists (select from app.fenced_organization as e where e.organization_id = o.organization_id)
+      and not exists (select from app.placement as e where e.organization_id = o.organization_id and e.is_fenced)
   loop
     perform audit.record_read(v_lead.organization_id, 'admin.leads_to_erase', array[v_lead.id]);
     lead_organization_id := v_lead.organization_id;

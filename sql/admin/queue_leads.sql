@@ -20,7 +20,7 @@ begin
       and not exists (
         select from app.lead_word as w where w.organization_id = l.organization_id and w.lead_id = l.id
       )
-      and not exists (select from app.fenced_organization as f where f.organization_id = l.organization_id)
+      and not exists (select from app.placement as f where f.organization_id = l.organization_id and f.is_fenced)
     order by l.organization_id, l.id
     on conflict do nothing;
     get diagnostics v_rows = row_count;

@@ -17,7 +17,7 @@ begin
   ) as s
   where
     o.erased_at is null
-    and not exists (select from app.fenced_organization as f where f.organization_id = o.organization_id)
+    and not exists (select from app.placement as f where f.organization_id = o.organization_id and f.is_fenced)
     and not exists (
       select from app.stage_progress as p where p.organization_id = o.organization_id and p.position >= s.position
     )

@@ -19,7 +19,7 @@ begin
     v_organization_id := (
       select u.organization_id
       from audit.unsealed as u
-      where u.organization_id > v_organization_id and not exists (select from app.fenced_organization as f where f.organization_id = u.organization_id)
+      where u.organization_id > v_organization_id and not exists (select from app.placement as f where f.organization_id = u.organization_id and f.is_fenced)
       order by u.organization_id
       limit 1
     );

@@ -21,9 +21,7 @@ begin atomic
       on e.organization_id = u.organization_id and e.id = u.event_id and e.created_at = app.id_time(u.event_id)
     where u.organization_id = o.organization_id
   ) as q
-  where
-    q.since < now() - interval '1 minute'
-    and not exists (select from app.fenced_organization as f where f.organization_id = o.organization_id)
+  where q.since < now() - interval '1 minute'
   union all
   select
     'organization ' || u.organization_id,

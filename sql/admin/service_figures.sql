@@ -97,7 +97,6 @@ begin atomic
     'audit_seal_lag_seconds', '',
     coalesce(extract(epoch from clock_timestamp() - min(app.id_time(f.event_id))), 0)
   from first_events as f
-  where not exists (select from app.fenced_organization as n where n.organization_id = f.organization_id)
   union all
   select 'search_unindexed_leads', '', count(*) from (select from app.unindexed_lead as u limit 10000) as u
   union all

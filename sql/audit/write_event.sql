@@ -38,9 +38,10 @@ begin
   if v_key_id is null then
     if exists (
       select
-      from app.fenced_organization as f
+      from app.placement as f
       where
         f.organization_id = write_event.organization_id
+        and f.is_fenced
         -- A worker settles what it had leased before the fence.
         and not (f.state = 'moving' and session_user = 'leads_worker')
     )

@@ -14,7 +14,7 @@ begin atomic
   join auth.api_key as k on k.digest = sha256(decode(substring(c.key_digest, '^[0-9a-f]{64}$'), 'hex'))
   where
     c.seconds_ago is not null
-    and not exists (select from app.fenced_organization as f where f.organization_id = k.organization_id)
+    and not k.is_fenced
   group by k.organization_id, k.id
   -- In the same order in each process, so that two can't lock each other's rows.
   order by k.organization_id, k.id

@@ -30,7 +30,7 @@ begin
     -- A move to another cell has waited for the end of the lease, and no longer.
     and (
       s.run_at > clock_timestamp()
-      or not exists (select from app.fenced_organization as f where f.organization_id = s.organization_id)
+      or not exists (select from app.placement as f where f.organization_id = s.organization_id and f.is_fenced)
     )
   for no key update;
   if not found then
@@ -67,7 +67,7 @@ begin
 
   if
     v_connection.state is distinct from 'active'
-    or exists (select from app.fenced_organization as f where f.organization_id = v_organization_id)
+    or exists (select from app.placement as f where f.organization_id = v_organization_id and f.is_fenced)
     or v_connection.revision <> v_attempt.connection_revision
     or v_at > v_now + interval '2 seconds'
   then

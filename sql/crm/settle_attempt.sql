@@ -52,7 +52,7 @@ begin
     -- A move to another cell has waited for the end of the lease, and no longer.
     and (
       s.run_at > clock_timestamp()
-      or not exists (select from app.fenced_organization as f where f.organization_id = s.organization_id)
+      or not exists (select from app.placement as f where f.organization_id = s.organization_id and f.is_fenced)
     )
   for no key update;
   if not found then

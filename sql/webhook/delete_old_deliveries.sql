@@ -24,7 +24,7 @@ begin
       order by d.ended_at
       limit delete_old_deliveries.batch
     ) as e
-    where not exists (select from app.fenced_organization as f where f.organization_id = o.organization_id)
+    where not exists (select from app.placement as f where f.organization_id = o.organization_id and f.is_fenced)
     limit delete_old_deliveries.batch
   )
   delete from webhook.delivery as d
@@ -65,7 +65,7 @@ begin
       select from webhook.endpoint as p where p.organization_id = w.organization_id and p.id = w.endpoint_id
     )
     -- The webhooks of an organization that arrives come last.
-    and not exists (select from app.fenced_organization as f where f.organization_id = w.organization_id)
+    and not exists (select from app.placement as f where f.organization_id = w.organization_id and f.is_fenced)
     limit delete_old_deliveries.batch - v_deleted
   )
   delete from webhook.delivery as d

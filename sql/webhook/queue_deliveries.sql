@@ -27,7 +27,7 @@ begin
     v_organization_id := (
       select b.organization_id
       from webhook.unqueued_batch as b
-      where b.organization_id > v_organization_id and not exists (select from app.fenced_organization as f where f.organization_id = b.organization_id)
+      where b.organization_id > v_organization_id and not exists (select from app.placement as f where f.organization_id = b.organization_id and f.is_fenced)
       order by b.organization_id
       limit 1
     );

@@ -55,7 +55,7 @@ begin
     -- A move to another cell has waited for the end of the lease, and no longer.
     and (
       d.leased_until > clock_timestamp()
-      or not exists (select from app.fenced_organization as f where f.organization_id = d.organization_id)
+      or not exists (select from app.placement as f where f.organization_id = d.organization_id and f.is_fenced)
     )
   for no key update;
   if not found then

@@ -578,6 +578,46 @@ ERASE_ORGANIZATION = (
     operator("admin.verify_chain('{own}')"),
 )
 
+_ABSENT = "00000000-0000-7000-8000-000000000001"
+MOVE = (
+    operator("admin.table_class()"),
+    operator("admin.begin_move('{own}', 'second')"),
+    operator("admin.drain('{own}')"),
+    operator("admin.placement('{own}')"),
+    operator("admin.unfinished('{own}')"),
+    operator("admin.fence('{own}')"),
+    request("read", "api.get_lead('{lead_plain}')"),
+    operator("admin.erase_submissions('{own}', 'a@b.example', null)"),
+    # As if the fence had been committed. The worker's leases have ended.
+    Call("postgres", "update app.placement set changed_in = null"),
+    Call(
+        "postgres",
+        "update crm.sync set run_at = '2000-01-01' where organization_id = '{own}' and status = 'in_progress'",
+    ),
+    Call(
+        "postgres",
+        "update webhook.delivery set leased_until = '2000-01-01', next_attempt_at = '2000-01-01' "
+        "where organization_id = '{own}' and leased_until is not null",
+    ),
+    operator("admin.unfinished('{own}')"),
+    operator("admin.owned_rows('{own}')"),
+    operator("admin.give_up('{own}', 'second')"),
+    operator("admin.bind_moved_analyst('nobody', '{own}')"),
+    Call("leads_migrator", "select admin.delete_moved('{own}')"),
+    Call("leads_migrator", "select admin.delete_moved('{own}')"),
+    operator("admin.placement('{own}')"),
+    operator(f"admin.prepare_arrival('{_ABSENT}', 'second', array[2026])"),
+    operator(f"admin.take_over('{_ABSENT}', '[]')"),
+    operator(f"admin.discard_arrival('{_ABSENT}')"),
+)
+ABORT_MOVE = (
+    operator("admin.begin_move('{own}', 'second')"),
+    operator("admin.fence('{own}')"),
+    operator("admin.abort_move('{own}')"),
+    operator("admin.take_over('{own}', '[]')"),
+    request("read", "api.get_lead('{lead_plain}')"),
+)
+
 ANALYSE = (
     Call("leads_migrator", "select admin.create_analyst('{analyst}', '{own}', '{verifier}')"),
     *(
@@ -611,6 +651,8 @@ SCENES = {
     "operate": OPERATE,
     "erase a lead": ERASE_LEAD,
     "erase an organization": ERASE_ORGANIZATION,
+    "move": MOVE,
+    "abort a move": ABORT_MOVE,
     "analyse": ANALYSE,
 }
 """Calls by or for one organization. None may show or change anything of another organization."""
@@ -628,6 +670,7 @@ ACROSS = (
     operator("admin.crm_connections()"),
     operator("admin.crm_queue()"),
     operator("admin.chain_heads()"),
+    operator("admin.moves()"),
     operator("admin.leads_to_erase(null, '{lead_three}')"),
     operator("admin.create_organization('Another', 'test')"),
     worker("crm.seconds_until_due('{k}')"),
