@@ -1337,6 +1337,7 @@ begin
         'call admin.discard_arrival there, and then this function with is_discarded => true.';
   end if;
   delete from app.placement as p where p.organization_id = abort_move.organization_id;
+  perform auth.fence_keys(abort_move.organization_id);
   perform audit.unpublish_rows(abort_move.organization_id);
 end $$;
 
@@ -2952,6 +2953,7 @@ CREATE TABLE auth.api_key (
     expires_at timestamp(3) with time zone,
     revoked_at timestamp(3) with time zone,
     rotated_from uuid,
+    is_fenced boolean DEFAULT false NOT NULL,
     CONSTRAINT api_key_digest_has_32_bytes CHECK ((octet_length(digest) = 32)),
     CONSTRAINT api_key_name_is_text_of_1_to_255 CHECK (app.is_text(name, 255)),
     CONSTRAINT api_key_scopes_are_a_level CHECK (((((scopes = ARRAY['read'::text]) OR (scopes = ARRAY['read'::text, 'write'::text])) OR (scopes = ARRAY['read'::text, 'write'::text, 'admin'::text])) OR (scopes = ARRAY['form'::text])))
@@ -2965,6 +2967,7 @@ ALTER TABLE ONLY auth.api_key ALTER COLUMN created_at SET STATISTICS 0;
 ALTER TABLE ONLY auth.api_key ALTER COLUMN expires_at SET STATISTICS 0;
 ALTER TABLE ONLY auth.api_key ALTER COLUMN revoked_at SET STATISTICS 0;
 ALTER TABLE ONLY auth.api_key ALTER COLUMN rotated_from SET STATISTICS 0;
+ALTER TABLE ONLY auth.api_key ALTER COLUMN is_fenced SET STATISTICS 0;
 
 ALTER TABLE ONLY auth.api_key FORCE ROW LEVEL SECURITY;
 
@@ -2979,6 +2982,8 @@ COMMENT ON COLUMN auth.api_key.digest IS 'SHA-256 of the SHA-256 of the key. A r
 COMMENT ON COLUMN auth.api_key.expires_at IS 'The key is refused from this time on; null: it does not expire.';
 
 COMMENT ON COLUMN auth.api_key.rotated_from IS 'The id of the key that this key replaces.';
+
+COMMENT ON COLUMN auth.api_key.is_fenced IS 'Whether the organization is fenced, because it moves to another cell: each request with the key gets 503.';
 
 CREATE FUNCTION auth.routed_keys(organization_id uuid) RETURNS TABLE(key_id uuid, digest bytea)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -3001,6 +3006,7 @@ CREATE TABLE app.placement (
     changed_in xid8,
     waits_for text[],
     handed_over_at timestamp(3) with time zone,
+    is_fenced boolean GENERATED ALWAYS AS ((state = ANY (ARRAY['moving'::text, 'moved'::text, 'arriving'::text]))) STORED NOT NULL,
     CONSTRAINT placement_cell_is_name CHECK ((cell ~ '^[a-z][a-z0-9_]{0,30}$'::text)),
     CONSTRAINT placement_state_is_known CHECK ((state = ANY (ARRAY['copying'::text, 'draining'::text, 'moving'::text, 'moved'::text, 'arriving'::text])))
 );
@@ -3011,6 +3017,7 @@ ALTER TABLE ONLY app.placement ALTER COLUMN since SET STATISTICS 0;
 ALTER TABLE ONLY app.placement ALTER COLUMN changed_in SET STATISTICS 0;
 ALTER TABLE ONLY app.placement ALTER COLUMN waits_for SET STATISTICS 0;
 ALTER TABLE ONLY app.placement ALTER COLUMN handed_over_at SET STATISTICS 0;
+ALTER TABLE ONLY app.placement ALTER COLUMN is_fenced SET STATISTICS 0;
 
 ALTER TABLE ONLY app.placement FORCE ROW LEVEL SECURITY;
 
@@ -3029,6 +3036,8 @@ COMMENT ON COLUMN app.placement.changed_in IS 'The transaction in which rows com
 COMMENT ON COLUMN app.placement.waits_for IS 'moving: the transactions that may have begun before the fence and that had not ended at the last look. Null: nobody looked yet.';
 
 COMMENT ON COLUMN app.placement.handed_over_at IS 'moving: when admin.owned_rows first returned rows. From then on, the other cell may have taken over.';
+
+COMMENT ON COLUMN app.placement.is_fenced IS 'Whether this cell answers, seals, counts, sends and deletes nothing for the organization, because another one has it, or will have it in a moment. Every function that works for several organizations leaves it out.';
 
 CREATE FUNCTION admin.routed_credentials(after uuid, batch integer, organization_ids uuid[] DEFAULT NULL::uuid[]) RETURNS TABLE(organization_id uuid, is_moving boolean, key_id uuid, digest text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -3099,19 +3108,6 @@ ALTER FUNCTION admin.cell() OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.cell() IS 'The name of the cell, null if the database is none; the release of its schema; and the numbers of the organizations that it answers for and of their credentials.';
 
-CREATE VIEW app.fenced_organization WITH (security_invoker='true') AS
- SELECT organization_id,
-    state
-   FROM app.placement p
-  WHERE (state = ANY (ARRAY['moving'::text, 'moved'::text, 'arriving'::text]));
-
-ALTER VIEW app.fenced_organization OWNER TO leads_owner;
-
-COMMENT ON VIEW app.fenced_organization IS 'The organizations whose rows in this database another cell has, or will have in a moment.
-
-Nothing is answered, sealed, counted, sent or deleted for them. Every function that works for several organizations leaves them
-out.';
-
 CREATE FUNCTION admin.chain_heads(organization_id uuid DEFAULT NULL::uuid) RETURNS TABLE(organization_id uuid, head text, sealed_at text, unsealed bigint)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET enable_sort TO 'off'
@@ -3131,8 +3127,8 @@ CREATE FUNCTION admin.chain_heads(organization_id uuid DEFAULT NULL::uuid) RETUR
            ORDER BY s."position" DESC
           LIMIT 1) h ON (true))
    WHERE (((o.organization_id = chain_heads.organization_id) OR (chain_heads.organization_id IS NULL)) AND (NOT (EXISTS ( SELECT
-            FROM app.fenced_organization f
-           WHERE ((f.organization_id = o.organization_id) AND (f.state = ANY (ARRAY['moved'::text, 'arriving'::text])))))))
+            FROM app.placement f
+           WHERE ((f.organization_id = o.organization_id) AND f.is_fenced AND (f.state = ANY (ARRAY['moved'::text, 'arriving'::text])))))))
    ORDER BY o.organization_id;
 END;
 
@@ -3397,7 +3393,7 @@ begin
     v_organization_id := (
       select u.organization_id
       from app.uncounted_seal as u
-      where u.organization_id > v_organization_id and not exists (select from app.fenced_organization as f where f.organization_id = u.organization_id)
+      where u.organization_id > v_organization_id and not exists (select from app.placement as f where f.organization_id = u.organization_id and f.is_fenced)
       order by u.organization_id
       limit 1
     );
@@ -4191,7 +4187,7 @@ begin
       order by k.created_at
       limit delete_expired_answers.batch
     ) as e
-    where not exists (select from app.fenced_organization as f where f.organization_id = o.organization_id)
+    where not exists (select from app.placement as f where f.organization_id = o.organization_id and f.is_fenced)
     limit delete_expired_answers.batch
   )
   delete from app.idempotency_key as k
@@ -4258,7 +4254,7 @@ begin
   using app.organization as o
   where
     c.organization_id = o.organization_id and c.free_at < now()
-    and not exists (select from app.fenced_organization as f where f.organization_id = o.organization_id);
+    and not exists (select from app.placement as f where f.organization_id = o.organization_id and f.is_fenced);
   with old as (
     select e.organization_id, e.id
     from app.organization as o
@@ -4269,7 +4265,7 @@ begin
       order by s.created_at
       limit delete_old_submissions.batch
     ) as e
-    where not exists (select from app.fenced_organization as f where f.organization_id = o.organization_id)
+    where not exists (select from app.placement as f where f.organization_id = o.organization_id and f.is_fenced)
     limit delete_old_submissions.batch
   )
   delete from intake.submission as s
@@ -4999,13 +4995,15 @@ begin
     state = 'moving', since = date_trunc('milliseconds', clock_timestamp()), changed_in = pg_current_xact_id_if_assigned(),
     waits_for = null
   where p.organization_id = fence.organization_id;
+  perform auth.fence_keys(fence.organization_id);
 end $$;
 
 ALTER FUNCTION admin.fence(organization_id uuid) OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.fence(organization_id uuid) IS 'From the commit on, requests for the organization get 503 moving, and no worker seals, counts, queues, pushes or delivers for it.
 
-What has begun before goes on: admin.unfinished lists it. Raises PT409 wrong_state.';
+What has begun before goes on: admin.unfinished lists it. Raises PT409 wrong_state, and 55P03 if a transaction that changes keys
+doesn''t end in 2 seconds: then call it again.';
 
 CREATE FUNCTION admin.figure_findings() RETURNS TABLE(subject text, finding text, remedy text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -5044,7 +5042,7 @@ begin
   ) as f
   where
     o.erased_at is null and n.position > coalesce(p.position, 0) and f.sealed_at < now() - interval '5 minutes'
-    and not exists (select from app.fenced_organization as e where e.organization_id = o.organization_id);
+    and not exists (select from app.placement as e where e.organization_id = o.organization_id and e.is_fenced);
 end $$;
 
 ALTER FUNCTION admin.figure_findings() OWNER TO leads_jobs;
@@ -5259,7 +5257,7 @@ begin
     ) as f
     where
       (o.organization_id = find_leads_to_erase.organization_id or find_leads_to_erase.organization_id is null)
-      and not exists (select from app.fenced_organization as e where e.organization_id = o.organization_id)
+      and not exists (select from app.placement as e where e.organization_id = o.organization_id and e.is_fenced)
   loop
     perform audit.record_read(v_lead.organization_id, 'admin.leads_to_erase', array[v_lead.id]);
     lead_organization_id := v_lead.organization_id;
@@ -5908,9 +5906,7 @@ CREATE FUNCTION admin.seal_findings() RETURNS TABLE(subject text, finding text, 
             FROM (audit.unsealed u
               JOIN audit.event e ON (((e.organization_id = u.organization_id) AND (e.id = u.event_id) AND (e.created_at = app.id_time(u.event_id)))))
            WHERE (u.organization_id = o.organization_id)) q)
-   WHERE ((q.since < (now() - '00:01:00'::interval)) AND (NOT (EXISTS ( SELECT
-            FROM app.fenced_organization f
-           WHERE (f.organization_id = o.organization_id)))))
+   WHERE (q.since < (now() - '00:01:00'::interval))
  UNION ALL
   SELECT ('organization '::text || u.organization_id),
      format('The event %s was removed from the audit log before it was sealed.'::text, u.event_id) AS format,
@@ -6940,7 +6936,7 @@ begin
   v_organization_id := (
     select u.organization_id
     from app.unindexed_lead as u
-    where u.organization_id > v_organization_id and not exists (select from app.fenced_organization as f where f.organization_id = u.organization_id)
+    where u.organization_id > v_organization_id and not exists (select from app.placement as f where f.organization_id = u.organization_id and f.is_fenced)
     order by u.organization_id
     limit 1
   );
@@ -8173,7 +8169,7 @@ begin
       and not exists (
         select from app.lead_word as w where w.organization_id = l.organization_id and w.lead_id = l.id
       )
-      and not exists (select from app.fenced_organization as f where f.organization_id = l.organization_id)
+      and not exists (select from app.placement as f where f.organization_id = l.organization_id and f.is_fenced)
     order by l.organization_id, l.id
     on conflict do nothing;
     get diagnostics v_rows = row_count;
@@ -8207,7 +8203,7 @@ begin
   ) as s
   where
     o.erased_at is null
-    and not exists (select from app.fenced_organization as f where f.organization_id = o.organization_id)
+    and not exists (select from app.placement as f where f.organization_id = o.organization_id and f.is_fenced)
     and not exists (
       select from app.stage_progress as p where p.organization_id = o.organization_id and p.position >= s.position
     )
@@ -8859,7 +8855,7 @@ begin
     v_organization_id := (
       select u.organization_id
       from audit.unsealed as u
-      where u.organization_id > v_organization_id and not exists (select from app.fenced_organization as f where f.organization_id = u.organization_id)
+      where u.organization_id > v_organization_id and not exists (select from app.placement as f where f.organization_id = u.organization_id and f.is_fenced)
       order by u.organization_id
       limit 1
     );
@@ -9250,9 +9246,6 @@ CREATE FUNCTION admin.service_figures() RETURNS TABLE(name text, label text, val
      ''::text,
      COALESCE(EXTRACT(epoch FROM (clock_timestamp() - min(app.id_time(f.event_id)))), (0)::numeric) AS "coalesce"
     FROM first_events f
-   WHERE (NOT (EXISTS ( SELECT
-            FROM app.fenced_organization n
-           WHERE (n.organization_id = f.organization_id))))
  UNION ALL
   SELECT 'search_unindexed_leads'::text,
      ''::text,
@@ -9725,13 +9718,15 @@ begin
   update app.placement as p
   set state = 'copying', since = date_trunc('milliseconds', clock_timestamp()), waits_for = null
   where p.organization_id = unfence.organization_id;
+  perform auth.fence_keys(unfence.organization_id);
 end $$;
 
 ALTER FUNCTION admin.unfence(organization_id uuid) OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.unfence(organization_id uuid) IS 'This cell does everything for the organization again, and its rows are still copied to the other cell.
 
-For a move that waits too long after admin.fence. Raises PT409 wrong_state, also as soon as admin.owned_rows was called.';
+For a move that waits too long after admin.fence. Raises PT409 wrong_state, also as soon as admin.owned_rows was called, and
+55P03 as admin.fence does.';
 
 CREATE FUNCTION admin.unfinished(organization_id uuid) RETURNS SETOF text
     LANGUAGE plpgsql SECURITY DEFINER
@@ -9757,9 +9752,9 @@ begin
         message = 'fence_not_committed',
         hint = 'Commit the transaction of admin.fence first: until then, other transactions don''t see the fence.';
     end if;
-    -- A transaction that has read app.placement before the fence was committed has locked the table before it read, and holds
-    -- the lock until it ends. So it is in this list, or it has ended. A login of ours may also have an open transaction that
-    -- has read nothing yet. Others write without auth.enter; then they have locked a table for writing.
+    -- A transaction whose snapshot lacks the fence began before the fence was committed. It holds the lock of its own virtual id
+    -- until it ends. So it is in this list, or it has ended. Of other logins, only those that have recorded a change, and so read
+    -- app.placement, or that have locked a table for writing.
     v_running := array(
       select l.virtualtransaction
       from pg_catalog.pg_locks as l
@@ -10562,7 +10557,8 @@ An event of another organization returns 404, as if it did not exist.';
 CREATE VIEW auth.claimed_key WITH (security_invoker='false') AS
  SELECT organization_id,
     id,
-    scopes
+    scopes,
+    is_fenced
    FROM auth.api_key k
   WHERE ((digest = ( SELECT sha256(decode(NULLIF(current_setting('leads.key_digest'::text, true), ''::text), 'hex'::text)) AS sha256
           WHERE (current_setting('transaction_isolation'::text) = 'read committed'::text))) AND (revoked_at IS NULL) AND ((expires_at IS NULL) OR (expires_at > clock_timestamp())));
@@ -17674,10 +17670,37 @@ declare
   v_salt bytea := uuid_send(gen_random_uuid());
   v_id uuid := app.new_id();
 begin
+  -- Every change writes an event, so that nobody changes what another cell has, or will have. auth.key_id checks a request.
+  if v_key_id is null then
+    if exists (
+      select
+      from app.placement as f
+      where
+        f.organization_id = write_event.organization_id
+        and f.is_fenced
+        -- A worker settles what it had leased before the fence.
+        and not (f.state = 'moving' and session_user = 'leads_worker')
+    )
+    then
+      if exists (
+        select
+        from app.placement as p
+        where
+          p.organization_id = write_event.organization_id
+          and p.state in ('moved', 'arriving')
+          and p.changed_in = pg_current_xact_id_if_assigned()
+      )
+      then
+        return;
+      end if;
+      perform app.check_placement(write_event.organization_id);
+    end if;
+  end if;
+
   insert into audit.event (
     id, organization_id, action, source, correlation_id, lead_id, payload, salt, payload_digest, created_at
   )
-  select
+  values (
     v_id,
     write_event.organization_id,
     write_event.action,
@@ -17688,27 +17711,7 @@ begin
     v_salt,
     sha256(v_salt || convert_to(v_payload, 'UTF8')),
     app.id_time(v_id)
-  -- Every change writes an event, so that nobody changes what another cell has, or will have. A worker settles what it had
-  -- leased before the fence.
-  where not exists (
-    select
-    from app.fenced_organization as f
-    where f.organization_id = write_event.organization_id and not (f.state = 'moving' and session_user = 'leads_worker')
   );
-  if not found then
-    if exists (
-      select
-      from app.placement as p
-      where
-        p.organization_id = write_event.organization_id
-        and p.state in ('moved', 'arriving')
-        and p.changed_in = pg_current_xact_id_if_assigned()
-    )
-    then
-      return;
-    end if;
-    perform app.check_placement(write_event.organization_id);
-  end if;
   insert into audit.unsealed (organization_id, event_id) values (write_event.organization_id, v_id);
 end $_$;
 
@@ -17948,7 +17951,6 @@ CREATE FUNCTION auth.enter(key_digest text, request_id text, scope text, read_on
 declare
   v_scopes text[];
   v_setting text;
-  v_is_fenced boolean;
 begin
   -- One assignment, because each expression is prepared again in each transaction.
   v_setting := concat(
@@ -17961,18 +17963,17 @@ begin
   end if;
 
   select
-    k.scopes,
-    set_config('leads.organization_id', k.organization_id::text, true),
-    exists (select from app.fenced_organization as f where f.organization_id = k.organization_id)
-  into v_scopes, v_setting, v_is_fenced
+    case when k.is_fenced then '{}' else k.scopes end,
+    set_config('leads.organization_id', k.organization_id::text, true)
+  into v_scopes, v_setting
   from auth.claimed_key as k;
   if not found then
     raise sqlstate 'PT401' using message = 'unauthorized';
   end if;
-  if v_is_fenced then
-    raise sqlstate 'PT503' using message = 'moving';
-  end if;
   if not enter.scope = any (v_scopes) then
+    if v_scopes = '{}' then
+      raise sqlstate 'PT503' using message = 'moving';
+    end if;
     raise sqlstate 'PT403' using
       message = 'insufficient_scope',
       hint = format('This key lacks the scope "%s". Use a key that has it.', enter.scope);
@@ -17988,6 +17989,28 @@ characters; if the request has a trace id, a space and the trace id follow. scop
 public route, which needs no key. read_only: true makes the transaction read-only.
 Raises PT401 unauthorized (no key, or an unknown, expired or revoked one), PT403 insufficient_scope, and PT503 moving while the
 key''s organization is moved to another cell.';
+
+CREATE FUNCTION auth.fence_keys(organization_id uuid) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  v_is_fenced boolean := exists (
+    select from app.placement as p where p.organization_id = fence_keys.organization_id and p.state = 'moving'
+  );
+begin
+  -- Waits for the transactions that make keys, which this one doesn't see. One that comes later finds the fence when it records
+  -- its key. Requests only read the table, and don't wait.
+  execute 'lock table auth.api_key in share row exclusive mode';
+  update auth.api_key as k
+  set is_fenced = v_is_fenced
+  where k.organization_id = fence_keys.organization_id and k.is_fenced <> v_is_fenced;
+end $$;
+
+ALTER FUNCTION auth.fence_keys(organization_id uuid) OWNER TO leads_auth;
+
+COMMENT ON FUNCTION auth.fence_keys(organization_id uuid) IS 'Makes auth.api_key.is_fenced what app.placement says. Raises 55P03 if a transaction that changes keys doesn''t end in 2 seconds.';
 
 CREATE FUNCTION auth.key_faults(fields jsonb) RETURNS json
     LANGUAGE sql STABLE
@@ -18042,10 +18065,26 @@ ALTER FUNCTION auth.key_faults(fields jsonb) OWNER TO leads_auth;
 
 COMMENT ON FUNCTION auth.key_faults(fields jsonb) IS 'The faults as {field, code, detail}; null: there are none.';
 
+CREATE FUNCTION auth.refuse_fenced() RETURNS uuid
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  raise sqlstate 'PT503' using message = 'moving';
+end $$;
+
+ALTER FUNCTION auth.refuse_fenced() OWNER TO leads_auth;
+
+COMMENT ON FUNCTION auth.refuse_fenced() IS 'Raises PT503 moving.';
+
 CREATE FUNCTION auth.key_id() RETURNS uuid
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
     BEGIN ATOMIC
- SELECT k.id
+ SELECT
+         CASE
+             WHEN k.is_fenced THEN auth.refuse_fenced()
+             ELSE k.id
+         END AS id
     FROM auth.api_key k
    WHERE (k.digest = ( SELECT sha256(decode(NULLIF(current_setting('leads.key_digest'::text, true), ''::text), 'hex'::text)) AS sha256
            WHERE (current_setting('transaction_isolation'::text) = 'read committed'::text)));
@@ -18055,7 +18094,8 @@ ALTER FUNCTION auth.key_id() OWNER TO leads_auth;
 
 COMMENT ON FUNCTION auth.key_id() IS 'The id of the key that this transaction has proven; null if there is none.
 
-The key may have ended since. The id gives no rights: the policies read auth.claimed_key.';
+The key may have ended since. The id gives no rights: the policies read auth.claimed_key. Raises PT503 moving if the organization is
+fenced, so that no event of a request is written afterwards.';
 
 CREATE FUNCTION auth.limit_keys(organization_id uuid) RETURNS void
     LANGUAGE plpgsql
@@ -18120,7 +18160,7 @@ CREATE FUNCTION auth.owned_keys(organization_id uuid) RETURNS TABLE(relation tex
  SELECT k.relation,
      k."row"
     FROM ( SELECT 'auth.api_key'::text AS relation,
-             to_jsonb(a.*) AS "row",
+             (to_jsonb(a.*) - 'is_fenced'::text) AS "row",
              1 AS number,
              a.created_at,
              a.id
@@ -18297,7 +18337,7 @@ begin
     -- A move to another cell has waited for the end of the lease, and no longer.
     and (
       s.run_at > clock_timestamp()
-      or not exists (select from app.fenced_organization as f where f.organization_id = s.organization_id)
+      or not exists (select from app.placement as f where f.organization_id = s.organization_id and f.is_fenced)
     )
   for no key update;
   if not found then
@@ -18334,7 +18374,7 @@ begin
 
   if
     v_connection.state is distinct from 'active'
-    or exists (select from app.fenced_organization as f where f.organization_id = v_organization_id)
+    or exists (select from app.placement as f where f.organization_id = v_organization_id and f.is_fenced)
     or v_connection.revision <> v_attempt.connection_revision
     or v_at > v_now + interval '2 seconds'
   then
@@ -18912,7 +18952,7 @@ begin
     -- A move to another cell has waited for the end of the lease, and no longer.
     and (
       s.run_at > clock_timestamp()
-      or not exists (select from app.fenced_organization as f where f.organization_id = s.organization_id)
+      or not exists (select from app.placement as f where f.organization_id = s.organization_id and f.is_fenced)
     )
   for no key update;
   if not found then
@@ -21154,7 +21194,7 @@ begin
       order by d.ended_at
       limit delete_old_deliveries.batch
     ) as e
-    where not exists (select from app.fenced_organization as f where f.organization_id = o.organization_id)
+    where not exists (select from app.placement as f where f.organization_id = o.organization_id and f.is_fenced)
     limit delete_old_deliveries.batch
   )
   delete from webhook.delivery as d
@@ -21195,7 +21235,7 @@ begin
       select from webhook.endpoint as p where p.organization_id = w.organization_id and p.id = w.endpoint_id
     )
     -- The webhooks of an organization that arrives come last.
-    and not exists (select from app.fenced_organization as f where f.organization_id = w.organization_id)
+    and not exists (select from app.placement as f where f.organization_id = w.organization_id and f.is_fenced)
     limit delete_old_deliveries.batch - v_deleted
   )
   delete from webhook.delivery as d
@@ -21705,7 +21745,7 @@ begin
     v_organization_id := (
       select b.organization_id
       from webhook.unqueued_batch as b
-      where b.organization_id > v_organization_id and not exists (select from app.fenced_organization as f where f.organization_id = b.organization_id)
+      where b.organization_id > v_organization_id and not exists (select from app.placement as f where f.organization_id = b.organization_id and f.is_fenced)
       order by b.organization_id
       limit 1
     );
@@ -22024,7 +22064,7 @@ begin
     -- A move to another cell has waited for the end of the lease, and no longer.
     and (
       d.leased_until > clock_timestamp()
-      or not exists (select from app.fenced_organization as f where f.organization_id = d.organization_id)
+      or not exists (select from app.placement as f where f.organization_id = d.organization_id and f.is_fenced)
     )
   for no key update;
   if not found then
@@ -23150,9 +23190,7 @@ CREATE FUNCTION auth.record_key_uses(key_digests text[], seconds_ago double prec
              max(LEAST((now() - make_interval(secs => LEAST(GREATEST(c.seconds_ago, (0)::double precision), ('1000000'::numeric)::double precision))), k.revoked_at, k.expires_at)) AS max
             FROM (UNNEST(record_key_uses.key_digests, record_key_uses.seconds_ago) c(key_digest, seconds_ago)
               JOIN auth.api_key k ON ((k.digest = sha256(decode("substring"(c.key_digest, '^[0-9a-f]{64}$'::text), 'hex'::text)))))
-           WHERE ((c.seconds_ago IS NOT NULL) AND (NOT (EXISTS ( SELECT
-                    FROM app.fenced_organization f
-                   WHERE (f.organization_id = k.organization_id)))))
+           WHERE ((c.seconds_ago IS NOT NULL) AND (NOT k.is_fenced))
            GROUP BY k.organization_id, k.id
            ORDER BY k.organization_id, k.id ON CONFLICT ON CONSTRAINT key_use_pkey DO UPDATE SET last_used_at = excluded.last_used_at
    WHERE (u.last_used_at < excluded.last_used_at);
@@ -23495,7 +23533,7 @@ CREATE TRIGGER _120_keep_identity BEFORE UPDATE ON auth.api_key FOR EACH ROW WHE
 
 CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON auth.analyst FOR EACH ROW EXECUTE FUNCTION audit.tg_record('analyst', 'role_name');
 
-CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON auth.api_key FOR EACH ROW EXECUTE FUNCTION audit.tg_record('api_key', 'id');
+CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON auth.api_key FOR EACH ROW EXECUTE FUNCTION audit.tg_record('api_key', 'id', 'is_fenced');
 
 CREATE TRIGGER _950_announce AFTER INSERT ON auth.api_key FOR EACH ROW EXECUTE FUNCTION auth.tg_api_key__announce();
 
@@ -23976,6 +24014,8 @@ ALTER TABLE auth.api_key ENABLE ROW LEVEL SECURITY;
 CREATE POLICY api_key_auth_insert ON auth.api_key FOR INSERT TO leads_auth WITH CHECK (true);
 
 CREATE POLICY api_key_auth_select ON auth.api_key FOR SELECT TO leads_auth USING (true);
+
+CREATE POLICY api_key_auth_update ON auth.api_key FOR UPDATE TO leads_auth USING (true) WITH CHECK (true);
 
 CREATE POLICY api_key_eraser_delete ON auth.api_key FOR DELETE TO leads_eraser USING (true);
 
@@ -24686,17 +24726,20 @@ GRANT ALL ON FUNCTION auth.routed_keys(organization_id uuid) TO leads_jobs;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.placement TO leads_jobs;
 
-GRANT SELECT(organization_id) ON TABLE app.placement TO leads_auth;
 GRANT SELECT(organization_id) ON TABLE app.placement TO leads_eraser;
+GRANT SELECT(organization_id) ON TABLE app.placement TO leads_auth;
 GRANT SELECT(organization_id) ON TABLE app.placement TO leads_audit;
 
-GRANT SELECT(state) ON TABLE app.placement TO leads_auth;
 GRANT SELECT(state) ON TABLE app.placement TO leads_eraser;
+GRANT SELECT(state) ON TABLE app.placement TO leads_auth;
 GRANT SELECT(state) ON TABLE app.placement TO leads_audit;
 
 GRANT SELECT(cell) ON TABLE app.placement TO leads_audit;
 
 GRANT SELECT(changed_in) ON TABLE app.placement TO leads_audit;
+
+GRANT SELECT(is_fenced) ON TABLE app.placement TO leads_auth;
+GRANT SELECT(is_fenced) ON TABLE app.placement TO leads_audit;
 
 REVOKE ALL ON FUNCTION admin.routed_credentials(after uuid, batch integer, organization_ids uuid[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.routed_credentials(after uuid, batch integer, organization_ids uuid[]) TO leads_operator;
@@ -24710,11 +24753,6 @@ GRANT INSERT(name) ON TABLE auth.cell TO leads_jobs;
 
 REVOKE ALL ON FUNCTION admin.cell() FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.cell() TO leads_operator;
-
-GRANT SELECT ON TABLE app.fenced_organization TO leads_auth;
-GRANT SELECT ON TABLE app.fenced_organization TO leads_audit;
-GRANT SELECT ON TABLE app.fenced_organization TO leads_jobs;
-GRANT SELECT ON TABLE app.fenced_organization TO leads_eraser;
 
 REVOKE ALL ON FUNCTION admin.chain_heads(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.chain_heads(organization_id uuid) TO leads_operator;
@@ -26290,8 +26328,13 @@ GRANT ALL ON FUNCTION auth.end_overlap(organization_id uuid, id uuid, overlap in
 REVOKE ALL ON FUNCTION auth.enter(key_digest text, request_id text, scope text, read_only boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION auth.enter(key_digest text, request_id text, scope text, read_only boolean) TO leads_api;
 
+REVOKE ALL ON FUNCTION auth.fence_keys(organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION auth.fence_keys(organization_id uuid) TO leads_jobs;
+
 REVOKE ALL ON FUNCTION auth.key_faults(fields jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION auth.key_faults(fields jsonb) TO leads_exec;
+
+REVOKE ALL ON FUNCTION auth.refuse_fenced() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION auth.key_id() FROM PUBLIC;
 GRANT ALL ON FUNCTION auth.key_id() TO leads_audit;

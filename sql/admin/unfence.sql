@@ -20,11 +20,13 @@ begin
   update app.placement as p
   set state = 'copying', since = date_trunc('milliseconds', clock_timestamp()), waits_for = null
   where p.organization_id = unfence.organization_id;
+  perform auth.fence_keys(unfence.organization_id);
 end $$;
 
 comment on function admin.unfence(uuid) is
 $$This cell does everything for the organization again, and its rows are still copied to the other cell.
 
-For a move that waits too long after admin.fence. Raises PT409 wrong_state, also as soon as admin.owned_rows was called.$$;
+For a move that waits too long after admin.fence. Raises PT409 wrong_state, also as soon as admin.owned_rows was called, and
+55P03 as admin.fence does.$$;
 
 grant execute on function admin.unfence(uuid) to leads_operator;

@@ -114,8 +114,8 @@ REVIEWED = {
     "admin.scoring_models",
     "admin.set_organization",
     "admin.stages",
-    # They move an organization to another cell. What admin.owned_rows returns has no value of a lead, and no secret that is not
-    # sealed.
+    # They move an organization to another cell. What admin.owned_rows returns has no value of a lead,
+    # and no secret that is not sealed.
     "admin.abort_move",
     "admin.begin_move",
     "admin.bind_moved_analyst",

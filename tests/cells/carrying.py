@@ -47,9 +47,9 @@ def finish(source: Database, organization_id: str, seconds: float = 30) -> None:
         time.sleep(0.02)
 
 
-def begin(source: Database, target: Database, organization_id: str) -> dict[str, Any]:
-    """The first steps: after them the source still serves the organization."""
-    begun: dict[str, Any] = call(source, "admin.begin_move", organization_id, "second")[0]["begin_move"]
+def begin(source: Database, target: Database, organization_id: str, name: str = "second") -> dict[str, Any]:
+    """The first steps: after them the source still serves the organization. name: of the target."""
+    begun: dict[str, Any] = call(source, "admin.begin_move", organization_id, name)[0]["begin_move"]
     call(target, "admin.prepare_arrival", organization_id, "first", begun["years"])
     return begun
 
@@ -59,11 +59,11 @@ def owned(source: Database, organization_id: str) -> str:
     return json.dumps(call(source, "admin.owned_rows", organization_id))
 
 
-def move(source: Database, target: Database, organization_id: str) -> None:
-    """A whole move."""
-    begin(source, target, organization_id)
+def move(source: Database, target: Database, organization_id: str, name: str = "second") -> None:
+    """A whole move. name: of the target."""
+    begin(source, target, organization_id, name)
     call(source, "admin.fence", organization_id)
     finish(source, organization_id)
     carry(source, target, organization_id)
     call(target, "admin.take_over", organization_id, owned(source, organization_id))
-    call(source, "admin.give_up", organization_id, "second")
+    call(source, "admin.give_up", organization_id, name)

@@ -613,6 +613,7 @@ MOVE = (
 ABORT_MOVE = (
     operator("admin.begin_move('{own}', 'second')"),
     operator("admin.fence('{own}')"),
+    operator("admin.unfence('{own}')"),
     operator("admin.abort_move('{own}')"),
     operator("admin.take_over('{own}', '[]')"),
     request("read", "api.get_lead('{lead_plain}')"),
