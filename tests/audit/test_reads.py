@@ -129,6 +129,7 @@ REVIEWED = {
     "admin.prepare_arrival",
     "admin.table_class",
     "admin.take_over",
+    "admin.unfence",
     "admin.unfinished",
     # Its error says whether any lead is in a stage, and nothing about one lead.
     "admin.remove_stage",
