@@ -101,7 +101,7 @@ def test_a_receiver_that_was_down_for_an_hour_gets_everything_in_order(
 ) -> None:
     """Meanwhile the deliveries of another organization arrive."""
     other = live_organization(database, "Other")
-    with hooks.receiving() as others, working(database, tmp_path):
+    with hooks.receiving() as others, working(database, tmp_path) as worker:
         id = receiver.add(database, organization, "/hook")
         others.add(database, other, "/other")
         receiver.down()
@@ -120,6 +120,11 @@ def test_a_receiver_that_was_down_for_an_hour_gets_everything_in_order(
         (endpoint,) = database.sql("select state, failures, failing_since from webhook.endpoint where id = %s", id)
         assert endpoint["state"] == "enabled"
         assert endpoint["failures"] > 0
+        # The log says why, as the list of deliveries does.
+        kept = "select message from webhook.delivery where organization_id = %s and message is not null"
+        shown = {line["reason"] for line in lines(worker) if line["outcome"] == "failed"}
+        assert shown == {row["message"] for row in database.sql(kept, organization.id)} != set()
+        assert "/hook" not in worker.log.read_text()
 
         receiver.up()
         pass_time(database, "1 hour")
