@@ -635,16 +635,6 @@ COMMENT ON COLUMN api.key_input.scope IS 'The highest scope: write includes read
 
 COMMENT ON COLUMN api.key_input.expires_at IS 'The key is refused from this time on; null: it does not expire.';
 
-CREATE TYPE api.key_rotation_input AS (
-	overlap_hours integer
-);
-
-ALTER TYPE api.key_rotation_input OWNER TO leads_owner;
-
-COMMENT ON TYPE api.key_rotation_input IS 'How an API key is rotated.';
-
-COMMENT ON COLUMN api.key_rotation_input.overlap_hours IS 'For how many hours the old key stays valid, at most 168.';
-
 CREATE TYPE api.lead AS (
 	id uuid,
 	organization_id uuid,
@@ -1049,19 +1039,22 @@ COMMENT ON COLUMN api.organization.pipeline_stages IS 'The pipeline stages of a 
 
 COMMENT ON COLUMN api.organization.created_at IS 'When the organization was created.';
 
-CREATE DOMAIN api.overlap_hours AS integer
-	CONSTRAINT overlap_hours_within_0_and_168 CHECK (((VALUE >= 0) AND (VALUE <= 168)));
-
-ALTER DOMAIN api.overlap_hours OWNER TO leads_owner;
-
-COMMENT ON DOMAIN api.overlap_hours IS 'For how many hours the previous secret signs, too. 0: it ends at once.';
-
 CREATE DOMAIN api.page_size AS integer
 	CONSTRAINT page_size_within_1_and_200 CHECK (((VALUE >= 1) AND (VALUE <= 200)));
 
 ALTER DOMAIN api.page_size OWNER TO leads_owner;
 
 COMMENT ON DOMAIN api.page_size IS 'The maximum number of rows in a page.';
+
+CREATE TYPE api.rotation_input AS (
+	overlap_hours integer
+);
+
+ALTER TYPE api.rotation_input OWNER TO leads_owner;
+
+COMMENT ON TYPE api.rotation_input IS 'How a key or a secret is rotated.';
+
+COMMENT ON COLUMN api.rotation_input.overlap_hours IS 'For how many hours the old key or secret stays valid, at most 168. 0: it ends at once.';
 
 CREATE DOMAIN api.seal_count AS integer
 	CONSTRAINT seal_count_within_1_and_10000 CHECK (((VALUE >= 1) AND (VALUE <= 10000)));
@@ -5780,7 +5773,7 @@ CREATE FUNCTION admin.webhook_findings() RETURNS TABLE(subject text, finding tex
     BEGIN ATOMIC
  SELECT format('webhook %s of organization %s'::text, p.id, p.organization_id) AS format,
      format('Its secret is sealed to the key "%s", which no worker has: nothing is sent.'::text, p.secret_key) AS format,
-     format('Start the workers with that key as one of the keys in LEADS_CRM_KEY. If it is lost, run: leads webhooks rotate-secret %s --overlap-hours 0, and give the receiver the new secret.'::text, p.id) AS format
+     format('Start the workers with that key as one of the keys in LEADS_CRM_KEY. If it is lost, run: leads webhooks rotate-secret %s --overlap 0h, and give the receiver the new secret.'::text, p.id) AS format
     FROM (webhook.endpoint p
       JOIN app.organization o ON ((o.organization_id = p.organization_id)))
    WHERE ((p.state = 'enabled'::text) AND (o.environment = 'live'::text) AND (EXISTS ( SELECT
@@ -8095,23 +8088,26 @@ COMMENT ON FUNCTION admin.rotate_key(id uuid, digest bytea, overlap interval) IS
 The existing key is valid until the overlap ends. digest: SHA-256 of the SHA-256 of the new key. Raises PT404 key_not_found,
 PT409 key_not_valid, key_of_form and key_rotated_already, PT422 invalid_overlap.';
 
-CREATE FUNCTION admin.rotate_webhook_secret(webhook_id uuid, sealed_secret bytea, sealing_key text, overlap_hours api.overlap_hours DEFAULT 24) RETURNS SETOF api.webhook
+CREATE FUNCTION admin.rotate_webhook_secret(webhook_id uuid, sealed_secret bytea, sealing_key text, overlap interval DEFAULT '24:00:00'::interval) RETURNS SETOF api.webhook
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_organization_id uuid := admin.known_webhook(rotate_webhook_secret.webhook_id);
 begin
+  if rotate_webhook_secret.overlap not between interval '0' and interval '168 hours' then
+    raise sqlstate 'PT422' using message = 'invalid_overlap', hint = 'The overlap can be 0 to 168 hours.';
+  end if;
   perform webhook.rotate_secret(
     v_organization_id, rotate_webhook_secret.webhook_id, rotate_webhook_secret.sealed_secret,
-    rotate_webhook_secret.sealing_key, rotate_webhook_secret.overlap_hours
+    rotate_webhook_secret.sealing_key, rotate_webhook_secret.overlap
   );
   return query select (webhook.endpoint_item(v_organization_id, rotate_webhook_secret.webhook_id)).*;
 end $$;
 
-ALTER FUNCTION admin.rotate_webhook_secret(webhook_id uuid, sealed_secret bytea, sealing_key text, overlap_hours api.overlap_hours) OWNER TO leads_jobs;
+ALTER FUNCTION admin.rotate_webhook_secret(webhook_id uuid, sealed_secret bytea, sealing_key text, overlap interval) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.rotate_webhook_secret(webhook_id uuid, sealed_secret bytea, sealing_key text, overlap_hours api.overlap_hours) IS 'Replaces the secret of a webhook (see webhook.rotate_secret), and returns the webhook. Raises PT404 webhook_not_found.';
+COMMENT ON FUNCTION admin.rotate_webhook_secret(webhook_id uuid, sealed_secret bytea, sealing_key text, overlap interval) IS 'Replaces the secret of a webhook (see webhook.rotate_secret), and returns the webhook. Raises PT404 webhook_not_found, PT422 invalid_overlap.';
 
 CREATE FUNCTION admin.scoring_models(organization_id uuid) RETURNS TABLE(model text, version integer, state text, document json, created_at text, activated_at text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -8965,7 +8961,7 @@ ALTER FUNCTION admin.webhooks(organization_id uuid) OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.webhooks(organization_id uuid) IS 'The webhooks of an organization, the oldest first, without their secrets. organization_id: null for all organizations.';
 
-CREATE FUNCTION api.create_form(body text, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
+CREATE FUNCTION api.create_form(body text DEFAULT '{}'::text, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -10798,6 +10794,7 @@ CREATE FUNCTION api.operation_bodies() RETURNS TABLE(operation_id text, body tex
  WITH operation AS (
           SELECT o_1.id,
              r.media_types,
+             (api.default_text(o_1.function, array_position(o_1.arguments, 'body'::text)) IS NULL) AS is_required,
              o_1.request,
                  CASE
                      WHEN ((o_1.request IS NOT NULL) AND (o_1.rule IS NOT NULL)) THEN (o_1.id || '_body'::text)
@@ -10812,7 +10809,11 @@ CREATE FUNCTION api.operation_bodies() RETURNS TABLE(operation_id text, body tex
            WHERE ('body'::text = ANY (o_1.arguments))
          )
   SELECT o.id,
-     api.object_text(VARIADIC ARRAY['required'::text, 'true'::text, 'content'::text, ( SELECT (('{'::text || string_agg(((api.json_text(t.name) || ':'::text) ||
+     api.object_text(VARIADIC ARRAY['required'::text,
+         CASE
+             WHEN o.is_required THEN 'true'::text
+             ELSE NULL::text
+         END, 'content'::text, ( SELECT (('{'::text || string_agg(((api.json_text(t.name) || ':'::text) ||
                  CASE
                      WHEN (t.name ~ '[/+]json$'::text) THEN m.content
                      ELSE '{"schema":{"type":"string"}}'::text
@@ -11798,13 +11799,12 @@ The worker sends the message next, with the same id, so that a receiver that has
 events of the same lead: compare data.position. If it fails, it is tried again like a new one. A delivery that is pending is tried at
 once, unless an earlier one of its lead waits. The webhook must be enabled. A body is ignored.';
 
-CREATE FUNCTION api.rotate_key(id uuid, body text, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
+CREATE FUNCTION api.rotate_key(id uuid, body text DEFAULT '{}'::text, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_organization_id uuid := auth.organization_id('admin');
-  v_fields jsonb;
   v_overlap interval;
   v_key text;
   v_id uuid;
@@ -11815,9 +11815,7 @@ begin
     v_organization_id, rotate_key.idempotency_key, rotate_key.idempotency_wait,
     concat('POST /keys/', rotate_key.id, '/rotate', chr(10), rotate_key.body)
   );
-  v_fields := app.read_object(rotate_key.body);
-  perform app.raise_faults(422, 'validation_failed', auth.rotation_faults(v_fields));
-  v_overlap := make_interval(hours => coalesce((v_fields ->> 'overlap_hours')::numeric::integer, 24));
+  v_overlap := auth.rotation_overlap(rotate_key.body);
 
   perform auth.lock_admin_keys(v_organization_id);
   if v_overlap > interval '0' then
@@ -11846,18 +11844,20 @@ It creates a key with the name, the scope and the expiry of this one. The new ke
 keep it. The old key is valid for overlap_hours more, or until its own expiry if that is sooner. With 0 it is refused from
 now on: if you then lose the response, you need another admin key. A key can be rotated once; then rotate its successor.';
 
-CREATE FUNCTION api.rotate_webhook_secret(id uuid, new_secret text, sealed_secret bytea, sealing_key text, overlap_hours api.overlap_hours DEFAULT 24, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
+CREATE FUNCTION api.rotate_webhook_secret(id uuid, new_secret text, sealed_secret bytea, sealing_key text, body text DEFAULT '{}'::text, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_organization_id uuid := auth.organization_id('admin');
+  v_overlap interval;
 begin
   -- It returns no answer: a repeat of this request is an error.
   perform app.claim_idempotency_key(
     v_organization_id, rotate_webhook_secret.idempotency_key, rotate_webhook_secret.idempotency_wait,
-    format('POST /webhooks/%s/rotate-secret?overlap_hours=%s', rotate_webhook_secret.id, rotate_webhook_secret.overlap_hours)
+    concat('POST /webhooks/', rotate_webhook_secret.id, '/rotate-secret', chr(10), rotate_webhook_secret.body)
   );
+  v_overlap := auth.rotation_overlap(rotate_webhook_secret.body);
   perform
   from webhook.endpoint as p
   where p.organization_id = v_organization_id and p.id = rotate_webhook_secret.id
@@ -11868,7 +11868,7 @@ begin
   end if;
   perform webhook.rotate_secret(
     v_organization_id, rotate_webhook_secret.id, rotate_webhook_secret.sealed_secret, rotate_webhook_secret.sealing_key,
-    rotate_webhook_secret.overlap_hours
+    v_overlap
   );
   perform app.keep_secret_answer(v_organization_id, rotate_webhook_secret.idempotency_key, 200, rotate_webhook_secret.id);
   -- Another statement, which sees the change.
@@ -11881,9 +11881,9 @@ begin
   );
 end $$;
 
-ALTER FUNCTION api.rotate_webhook_secret(id uuid, new_secret text, sealed_secret bytea, sealing_key text, overlap_hours api.overlap_hours, idempotency_key api.idempotency_key, idempotency_wait integer) OWNER TO leads_exec;
+ALTER FUNCTION api.rotate_webhook_secret(id uuid, new_secret text, sealed_secret bytea, sealing_key text, body text, idempotency_key api.idempotency_key, idempotency_wait integer) OWNER TO leads_exec;
 
-COMMENT ON FUNCTION api.rotate_webhook_secret(id uuid, new_secret text, sealed_secret bytea, sealing_key text, overlap_hours api.overlap_hours, idempotency_key api.idempotency_key, idempotency_wait integer) IS 'Rotate a webhook''s secret.
+COMMENT ON FUNCTION api.rotate_webhook_secret(id uuid, new_secret text, sealed_secret bytea, sealing_key text, body text, idempotency_key api.idempotency_key, idempotency_wait integer) IS 'Rotate a webhook''s secret.
 
 The response shows the new secret, once. For overlap_hours each message is signed with both secrets, so that the receiver can
 change over without a gap. A second rotation within this time ends the oldest secret at once.';
@@ -16764,32 +16764,38 @@ COMMENT ON FUNCTION auth.lock_admin_keys(organization_id uuid) IS 'Locks the val
 A statement that comes after it sees what the requests before have changed. Raises PT401 unauthorized if one of them has
 revoked the key of this request.';
 
-CREATE FUNCTION auth.rotation_faults(fields jsonb) RETURNS json
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    BEGIN ATOMIC
- WITH fault(field, code, detail) AS (
-          SELECT f_1.key,
-             'unknown_field'::text AS "?column?",
-             'A rotation has no such field. Leave it out.'::text AS "?column?"
-            FROM jsonb_object_keys(rotation_faults.fields) f_1(key)
-           WHERE (f_1.key <> 'overlap_hours'::text)
-         UNION ALL
-          SELECT 'overlap_hours'::text,
-             'out_of_range'::text,
-             'This must be a whole number from 0 to 168.'::text
-           WHERE (NOT COALESCE(
-                 CASE jsonb_typeof((rotation_faults.fields -> 'overlap_hours'::text))
-                     WHEN 'number'::text THEN (((((rotation_faults.fields ->> 'overlap_hours'::text))::numeric >= (0)::numeric) AND (((rotation_faults.fields ->> 'overlap_hours'::text))::numeric <= (168)::numeric)) AND ((((rotation_faults.fields ->> 'overlap_hours'::text))::numeric % (1)::numeric) = (0)::numeric))
-                     ELSE ((rotation_faults.fields -> 'overlap_hours'::text) = 'null'::jsonb)
-                 END, true))
-         )
-  SELECT json_agg(json_build_object('field', f.field, 'code', f.code, 'detail', f.detail) ORDER BY f.field) AS json_agg
-    FROM fault f;
-END;
+CREATE FUNCTION auth.rotation_overlap(body text) RETURNS interval
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_fields jsonb := app.read_object(rotation_overlap.body);
+begin
+  perform app.raise_faults(422, 'validation_failed', (
+    select json_agg(json_build_object('field', f.field, 'code', f.code, 'detail', f.detail) order by f.field)
+    from (
+      select f.key, 'unknown_field', 'A rotation has no such field. Leave it out.'
+      from jsonb_object_keys(v_fields) as f (key)
+      where f.key <> 'overlap_hours'
+      union all
+      select 'overlap_hours', 'out_of_range', 'This must be a whole number from 0 to 168.'
+      where not coalesce(
+        case jsonb_typeof(v_fields -> 'overlap_hours')
+          when 'number' then
+            (v_fields ->> 'overlap_hours')::numeric between 0 and 168
+            and (v_fields ->> 'overlap_hours')::numeric % 1 = 0
+          else v_fields -> 'overlap_hours' = 'null'
+        end,
+        true
+      )
+    ) as f (field, code, detail)
+  ));
+  return make_interval(hours => coalesce((v_fields ->> 'overlap_hours')::numeric::integer, 24));
+end $$;
 
-ALTER FUNCTION auth.rotation_faults(fields jsonb) OWNER TO leads_auth;
+ALTER FUNCTION auth.rotation_overlap(body text) OWNER TO leads_auth;
 
-COMMENT ON FUNCTION auth.rotation_faults(fields jsonb) IS 'The faults as {field, code, detail}; null: there are none.';
+COMMENT ON FUNCTION auth.rotation_overlap(body text) IS 'For how long the old key or secret stays valid, 24 hours by default. Raises PT400 invalid_body and PT422 validation_failed.';
 
 CREATE FUNCTION crm.account_in_force(organization_id uuid) RETURNS TABLE(vendor text, account text)
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
@@ -20437,7 +20443,7 @@ COMMENT ON FUNCTION webhook.release_next(organization_id uuid, endpoint_id uuid,
 lead_id: null: the deliveries that are about no lead, which are in order, too. The caller has locked the webhook, so that no
 delivery is queued meanwhile.';
 
-CREATE FUNCTION webhook.rotate_secret(organization_id uuid, endpoint_id uuid, sealed_secret bytea, sealing_key text, overlap_hours integer) RETURNS void
+CREATE FUNCTION webhook.rotate_secret(organization_id uuid, endpoint_id uuid, sealed_secret bytea, sealing_key text, overlap interval) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -20447,15 +20453,15 @@ begin
   set
     secret = rotate_secret.sealed_secret,
     secret_key = rotate_secret.sealing_key,
-    previous_expires_at = case when rotate_secret.overlap_hours > 0 then
-      date_trunc('milliseconds', clock_timestamp()) + make_interval(hours => rotate_secret.overlap_hours)
+    previous_expires_at = case when rotate_secret.overlap > interval '0' then
+      date_trunc('milliseconds', clock_timestamp() + rotate_secret.overlap)
     end
   where p.organization_id = rotate_secret.organization_id and p.id = rotate_secret.endpoint_id;
 end $$;
 
-ALTER FUNCTION webhook.rotate_secret(organization_id uuid, endpoint_id uuid, sealed_secret bytea, sealing_key text, overlap_hours integer) OWNER TO leads_owner;
+ALTER FUNCTION webhook.rotate_secret(organization_id uuid, endpoint_id uuid, sealed_secret bytea, sealing_key text, overlap interval) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION webhook.rotate_secret(organization_id uuid, endpoint_id uuid, sealed_secret bytea, sealing_key text, overlap_hours integer) IS 'Replaces the secret of a webhook. The previous one signs too, for overlap_hours; one before it ends now.';
+COMMENT ON FUNCTION webhook.rotate_secret(organization_id uuid, endpoint_id uuid, sealed_secret bytea, sealing_key text, overlap interval) IS 'Replaces the secret of a webhook. The previous one signs too, until the overlap ends; one before it ends now.';
 
 CREATE FUNCTION webhook.send_test(organization_id uuid, endpoint_id uuid) RETURNS uuid
     LANGUAGE plpgsql
@@ -23710,8 +23716,8 @@ GRANT ALL ON FUNCTION admin.revoke_key(id uuid) TO leads_operator;
 REVOKE ALL ON FUNCTION admin.rotate_key(id uuid, digest bytea, overlap interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.rotate_key(id uuid, digest bytea, overlap interval) TO leads_operator;
 
-REVOKE ALL ON FUNCTION admin.rotate_webhook_secret(webhook_id uuid, sealed_secret bytea, sealing_key text, overlap_hours api.overlap_hours) FROM PUBLIC;
-GRANT ALL ON FUNCTION admin.rotate_webhook_secret(webhook_id uuid, sealed_secret bytea, sealing_key text, overlap_hours api.overlap_hours) TO leads_operator;
+REVOKE ALL ON FUNCTION admin.rotate_webhook_secret(webhook_id uuid, sealed_secret bytea, sealing_key text, overlap interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.rotate_webhook_secret(webhook_id uuid, sealed_secret bytea, sealing_key text, overlap interval) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.scoring_models(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.scoring_models(organization_id uuid) TO leads_operator;
@@ -24053,8 +24059,8 @@ GRANT ALL ON FUNCTION api.redeliver_webhook(id uuid, delivery_id uuid) TO leads_
 REVOKE ALL ON FUNCTION api.rotate_key(id uuid, body text, idempotency_key api.idempotency_key, idempotency_wait integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.rotate_key(id uuid, body text, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
 
-REVOKE ALL ON FUNCTION api.rotate_webhook_secret(id uuid, new_secret text, sealed_secret bytea, sealing_key text, overlap_hours api.overlap_hours, idempotency_key api.idempotency_key, idempotency_wait integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION api.rotate_webhook_secret(id uuid, new_secret text, sealed_secret bytea, sealing_key text, overlap_hours api.overlap_hours, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
+REVOKE ALL ON FUNCTION api.rotate_webhook_secret(id uuid, new_secret text, sealed_secret bytea, sealing_key text, body text, idempotency_key api.idempotency_key, idempotency_wait integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.rotate_webhook_secret(id uuid, new_secret text, sealed_secret bytea, sealing_key text, body text, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
 
 REVOKE ALL ON FUNCTION api.routes() FROM PUBLIC;
 GRANT ALL ON FUNCTION api.routes() TO leads_api;
@@ -24513,8 +24519,8 @@ GRANT ALL ON FUNCTION auth.limit_keys(organization_id uuid) TO leads_exec;
 REVOKE ALL ON FUNCTION auth.lock_admin_keys(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION auth.lock_admin_keys(organization_id uuid) TO leads_exec;
 
-REVOKE ALL ON FUNCTION auth.rotation_faults(fields jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION auth.rotation_faults(fields jsonb) TO leads_exec;
+REVOKE ALL ON FUNCTION auth.rotation_overlap(body text) FROM PUBLIC;
+GRANT ALL ON FUNCTION auth.rotation_overlap(body text) TO leads_exec;
 
 REVOKE ALL ON FUNCTION crm.account_in_force(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION crm.account_in_force(organization_id uuid) TO leads_exec;
@@ -24761,9 +24767,9 @@ GRANT ALL ON FUNCTION webhook.redeliver(organization_id uuid, endpoint_id uuid, 
 
 REVOKE ALL ON FUNCTION webhook.release_next(organization_id uuid, endpoint_id uuid, lead_id uuid, at timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION webhook.rotate_secret(organization_id uuid, endpoint_id uuid, sealed_secret bytea, sealing_key text, overlap_hours integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION webhook.rotate_secret(organization_id uuid, endpoint_id uuid, sealed_secret bytea, sealing_key text, overlap_hours integer) TO leads_exec;
-GRANT ALL ON FUNCTION webhook.rotate_secret(organization_id uuid, endpoint_id uuid, sealed_secret bytea, sealing_key text, overlap_hours integer) TO leads_jobs;
+REVOKE ALL ON FUNCTION webhook.rotate_secret(organization_id uuid, endpoint_id uuid, sealed_secret bytea, sealing_key text, overlap interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION webhook.rotate_secret(organization_id uuid, endpoint_id uuid, sealed_secret bytea, sealing_key text, overlap interval) TO leads_exec;
+GRANT ALL ON FUNCTION webhook.rotate_secret(organization_id uuid, endpoint_id uuid, sealed_secret bytea, sealing_key text, overlap interval) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION webhook.send_test(organization_id uuid, endpoint_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION webhook.send_test(organization_id uuid, endpoint_id uuid) TO leads_exec;
@@ -25103,7 +25109,6 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"raised_by":"no_sealing_key","status":503,"code":"no_sealing_key","title":"No worker has started","detail":"A new secret can be stored only after a worker has announced its key. Nothing was done. An operator starts one with: leads worker","field":null,"field_code":null}
 -- {"raised_by":"not_found","status":404,"code":"not_found","title":"Not found","detail":"There is nothing at this address. Check the path and the id.","field":null,"field_code":null}
 -- {"raised_by":"outcome_unknown","status":503,"code":"outcome_unknown","title":"Unavailable","detail":"The connection to the database was lost, and the outcome is unknown. Check whether the change was made, or repeat the request if it has an Idempotency-Key.","field":null,"field_code":null}
--- {"raised_by":"overlap_hours_within_0_and_168","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be a whole number from 0 to 168.","field":"overlap_hours","field_code":"out_of_range"}
 -- {"raised_by":"page_size_within_1_and_200","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be a whole number from 1 to 200.","field":"limit","field_code":"out_of_range"}
 -- {"raised_by":"payload_too_large","status":413,"code":"payload_too_large","title":"Payload too large","detail":"The body is too large. Send a smaller one.","field":null,"field_code":null}
 -- {"raised_by":"precondition_failed","status":412,"code":"precondition_failed","title":"Precondition failed","detail":"The record has changed since you read it, so If-Match does not match. Get the record again and repeat the change.","field":null,"field_code":null}
@@ -25220,8 +25225,8 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"function":"api.push_lead","tag":"CRM","request":null,"rule":null,"answer":"api.lead_sync","form":null,"statuses":[200,202],"headers":[],"problems":["validation_failed","crm_not_configured","crm_outcome_unknown","crm_rejected","crm_unavailable"],"parameters":{},"examples":{"202": {"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "crm_sync": {"vendor": "jobnimbus", "external_id": null, "status": "pending", "last_synced_at": null}}}}
 -- {"function":"api.put_lead","tag":"Leads","request":"api.new_lead_input","rule":null,"answer":"api.lead_item","form":null,"statuses":[200,201],"headers":["Location","ETag"],"problems":[],"parameters":{"reference": "Your own id of the lead."},"examples":{}}
 -- {"function":"api.redeliver_webhook","tag":"Webhooks","request":null,"rule":null,"answer":"api.webhook_delivery","form":null,"statuses":[202],"headers":[],"problems":["webhook_is_disabled"],"parameters":{},"examples":{}}
--- {"function":"api.rotate_key","tag":"Keys","request":"api.key_rotation_input","rule":null,"answer":"api.key","form":null,"statuses":[201],"headers":[],"problems":["secret_already_shown","too_many_keys","key_not_valid","key_rotated_already"],"parameters":{},"examples":{"201": {"id": "01a15d23-7d5e-7061-9c7d-8e9fa0b1c2d3", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Website", "scope": "write", "environment": "live", "state": "active", "key": "lk_live_…", "created_at": "2026-04-27T09:00:00.000Z", "expires_at": null, "revoked_at": null, "rotated_from": "01a15d22-6c4d-7f50-8b6c-7d8e9fa0b1c2", "last_used_at": null}}}
--- {"function":"api.rotate_webhook_secret","tag":"Webhooks","request":null,"rule":null,"answer":"api.webhook","form":null,"statuses":[200],"headers":[],"problems":["secret_already_shown","no_sealing_key"],"parameters":{},"examples":{"200": {"id": "01a15d22-7c4d-7f50-8b6c-7d8e9fa0b1c2", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Data warehouse", "url": "https://hooks.example.com/leads", "actions": ["lead.created", "lead.updated", "lead.erased"], "include": "ids", "state": "enabled", "disabled_reason": null, "disabled_at": null, "failing_since": null, "secret": "whsec_…", "previous_secret_expires_at": "2026-04-28T13:22:05.000Z", "created_at": "2026-04-20T09:00:00.000Z", "updated_at": "2026-04-27T13:22:05.000Z"}}}
+-- {"function":"api.rotate_key","tag":"Keys","request":"api.rotation_input","rule":null,"answer":"api.key","form":null,"statuses":[201],"headers":[],"problems":["secret_already_shown","too_many_keys","key_not_valid","key_rotated_already"],"parameters":{},"examples":{"201": {"id": "01a15d23-7d5e-7061-9c7d-8e9fa0b1c2d3", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Website", "scope": "write", "environment": "live", "state": "active", "key": "lk_live_…", "created_at": "2026-04-27T09:00:00.000Z", "expires_at": null, "revoked_at": null, "rotated_from": "01a15d22-6c4d-7f50-8b6c-7d8e9fa0b1c2", "last_used_at": null}}}
+-- {"function":"api.rotate_webhook_secret","tag":"Webhooks","request":"api.rotation_input","rule":null,"answer":"api.webhook","form":null,"statuses":[200],"headers":[],"problems":["secret_already_shown","no_sealing_key"],"parameters":{},"examples":{"200": {"id": "01a15d22-7c4d-7f50-8b6c-7d8e9fa0b1c2", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Data warehouse", "url": "https://hooks.example.com/leads", "actions": ["lead.created", "lead.updated", "lead.erased"], "include": "ids", "state": "enabled", "disabled_reason": null, "disabled_at": null, "failing_since": null, "secret": "whsec_…", "previous_secret_expires_at": "2026-04-28T13:22:05.000Z", "created_at": "2026-04-20T09:00:00.000Z", "updated_at": "2026-04-27T13:22:05.000Z"}}}
 -- {"function":"api.score_lead","tag":"Scoring","request":null,"rule":null,"answer":"api.new_score","form":null,"statuses":[200],"headers":["ETag"],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.store_leads","tag":"Leads","request":"api.new_lead_input","rule":{
     "description": "The leads. Another media type has the same rows.",
@@ -25303,7 +25308,6 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"type":"api.kept_answer","relation":null,"never_null":["created_at"],"fields":{"body":{"type":["object","null"],"additionalProperties":true}},"example":null}
 -- {"type":"api.key","relation":"auth.api_key","never_null":["id","organization_id","scope","environment","state","created_at"],"fields":{"scope":{"type":"string","enum":["read","write","admin"]},"environment":{"type":"string","enum":["live","test"]},"state":{"type":"string","enum":["active","revoked","expired"]}},"example":{"id": "01a15d22-6c4d-7f50-8b6c-7d8e9fa0b1c2", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Website", "scope": "write", "environment": "live", "state": "active", "key": null, "created_at": "2026-04-20T09:00:00.000Z", "expires_at": null, "revoked_at": null, "rotated_from": null, "last_used_at": "2026-04-27T13:22:05.114Z"}}
 -- {"type":"api.key_input","relation":"auth.api_key","never_null":["scope"],"fields":{"scope":{"type":"string","enum":["read","write","admin"]},"expires_at":{"type":["string","null"],"format":"date-time"}},"example":{"name": "Website", "scope": "write", "expires_at": "2027-04-20T00:00:00Z"}}
--- {"type":"api.key_rotation_input","relation":null,"never_null":[],"fields":{"overlap_hours":{"type":["integer","null"],"minimum":0,"maximum":168,"default":24}},"example":{"overlap_hours": 24}}
 -- {"type":"api.lead","relation":"app.lead","never_null":[],"fields":{},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "google_ads", "lead_score": 87, "pipeline_stage": "qualified", "industry": "residential", "company_size": null, "pain_points": "Recurring basement moisture after spring rain", "timeline": "this_week", "budget_range": null, "ai_reasoning": "High urgency: water damage signal, recent storm event, in-radius", "qualification_completed_at": "2026-04-27T13:22:09.218Z", "created_at": "2026-04-27T13:22:05.114Z", "updated_at": "2026-04-27T13:22:09.218Z"}}
 -- {"type":"api.lead_change","relation":"app.lead","never_null":[],"fields":{},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "google_ads", "lead_score": 92, "pipeline_stage": "won", "updated_at": "2026-04-27T18:55:42.001Z"}}
 -- {"type":"api.lead_copy","relation":"crm.sync","never_null":["may_have_made"],"fields":{},"example":null}
@@ -25318,6 +25322,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"type":"api.new_score","relation":"scoring.score","never_null":["id","lead_score","ai_reasoning","scored_at"],"fields":{},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "lead_score": 91, "ai_reasoning": "Recent storm event in service radius (+0.18); phone validated (+0.10); fast form completion (+0.08)", "scored_at": "2026-04-27T19:01:15.214Z"}}
 -- {"type":"api.new_webhook_input","relation":"webhook.endpoint","never_null":["url"],"fields":{"url":{"type":"string","maxLength":2000,"pattern":"^https://[!-~]+$"},"actions":{"type":["array","null"],"minItems":1,"maxItems":100,"items":{"$ref":"#/components/schemas/AuditAction"}},"include":{"type":"string","enum":["ids","values"],"default":"ids"}},"example":{"url": "https://hooks.example.com/leads", "name": "Data warehouse", "actions": ["lead.created", "lead.updated", "lead.erased"]}}
 -- {"type":"api.organization","relation":"app.organization","never_null":["id","name","pipeline_stages"],"fields":{},"example":{"id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Acme Restoration", "environment": "live", "pipeline_stages": ["new", "contacted", "qualified", "proposal", "won", "lost"], "created_at": "2026-04-20T09:00:00.000Z"}}
+-- {"type":"api.rotation_input","relation":null,"never_null":[],"fields":{"overlap_hours":{"type":["integer","null"],"minimum":0,"maximum":168,"default":24}},"example":{"overlap_hours": 24}}
 -- {"type":"api.score","relation":"scoring.score","never_null":[],"fields":{"contributions":{"type":["array","null"],"items":{"$ref":"#/components/schemas/Contribution"}}},"example":{"id": "01a15d1f-77aa-7be0-9d1c-2f6a0b1c3d4e", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "lead_id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "kind": "set", "lead_score": 92, "ai_reasoning": null, "model": null, "model_version": null, "base": null, "contributions": null, "created_at": "2026-04-27T18:55:42.001Z"}}
 -- {"type":"api.sent_contact","relation":null,"never_null":["display_name","sent_at"],"fields":{},"example":null}
 -- {"type":"api.signal","relation":"scoring.signal","never_null":[],"fields":{"value":{"$ref":"#/components/schemas/SignalValue"}},"example":{"id": "01a15d1d-53d4-7897-a198-06530f93fb05", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "lead_id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "type": "storm_event", "value": {"miles": 4.2}, "observed_at": "2026-04-27T13:20:00.000Z", "dedupe_key": null, "created_at": "2026-04-27T13:22:06.030Z"}}

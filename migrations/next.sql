@@ -2029,10 +2029,6 @@ reset role;
 
 set local role leads_owner;
 
-create domain api.overlap_hours as integer
-  constraint overlap_hours_within_0_and_168 check (value between 0 and 168);
-comment on domain api.overlap_hours is 'For how many hours the previous secret signs, too. 0: it ends at once.';
-
 create type api.webhook as (
   id uuid,
   organization_id uuid,
@@ -2210,11 +2206,12 @@ comment on column api.key_input.name is 'What the key is for: a text of 1 to 255
 comment on column api.key_input.scope is 'The highest scope: write includes read, and admin includes both.';
 comment on column api.key_input.expires_at is 'The key is refused from this time on; null: it does not expire.';
 
-create type api.key_rotation_input as (
+create type api.rotation_input as (
   overlap_hours integer
 );
-comment on type api.key_rotation_input is 'How an API key is rotated.';
-comment on column api.key_rotation_input.overlap_hours is 'For how many hours the old key stays valid, at most 168.';
+comment on type api.rotation_input is 'How a key or a secret is rotated.';
+comment on column api.rotation_input.overlap_hours is
+  'For how many hours the old key or secret stays valid, at most 168. 0: it ends at once.';
 
 reset role;
 

@@ -408,7 +408,7 @@ reset role;
 \ir auth/limit_keys.sql
 \ir api/key_item.sql
 \ir auth/key_faults.sql
-\ir auth/rotation_faults.sql
+\ir auth/rotation_overlap.sql
 \ir api/list_keys.sql
 \ir api/create_key.sql
 \ir api/delete_key.sql

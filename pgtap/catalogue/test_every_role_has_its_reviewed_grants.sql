@@ -347,7 +347,7 @@ from (values
     execute on auth.new_key
     execute on auth.organization_id
     execute on auth.roles
-    execute on auth.rotation_faults
+    execute on auth.rotation_overlap
     execute on crm.account_in_force
     execute on crm.push_answer
     execute on crm.request_push

@@ -12,7 +12,7 @@ begin atomic
     ),
     format(
       'Start the workers with that key as one of the keys in LEADS_CRM_KEY. If it is lost, run: leads webhooks rotate-secret %s '
-      '--overlap-hours 0, and give the receiver the new secret.', p.id
+      '--overlap 0h, and give the receiver the new secret.', p.id
     )
   from webhook.endpoint as p
   join app.organization as o on o.organization_id = p.organization_id

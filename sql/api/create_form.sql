@@ -5,7 +5,7 @@ set local role leads_exec;
 drop function if exists api.create_form(text);
 
 create or replace function api.create_form(
-  body text,
+  body text default '{}',
   idempotency_key api.idempotency_key default null,
   idempotency_wait integer default 5000
 )

@@ -69,7 +69,7 @@ values
   ('api.key_input', 'auth.api_key', '{scope}',
     '{"scope":{"type":"string","enum":["read","write","admin"]},"expires_at":{"type":["string","null"],"format":"date-time"}}',
     '{"name": "Website", "scope": "write", "expires_at": "2027-04-20T00:00:00Z"}'),
-  ('api.key_rotation_input', null, '{}',
+  ('api.rotation_input', null, '{}',
     '{"overlap_hours":{"type":["integer","null"],"minimum":0,"maximum":168,"default":24}}',
     '{"overlap_hours": 24}'),
   ('api.form_submission', 'intake.submission', '{id,form_id,outcome,created_at}',

@@ -245,6 +245,16 @@ def test_if_the_document_cannot_be_made_the_old_one_stays_and_the_api_works(
     soon(lambda: httpx.get(late.base + "/openapi.json", verify=False).content == old.content)
 
 
+def test_a_body_of_optional_members_is_optional(document: Document) -> None:
+    optional = {
+        operation["operationId"]
+        for path in document["paths"].values()
+        for operation in path.values()
+        if not operation.get("requestBody", {"required": True}).get("required", False)
+    }
+    assert optional == {"create_form", "rotate_key", "rotate_webhook_secret"}
+
+
 def test_an_example_belongs_to_its_operation(document: Document) -> None:
     def example(method: str, path: str, status: str) -> Any:
         return document["paths"][path][method]["responses"][status]["content"]["application/json"]["example"]
