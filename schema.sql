@@ -6552,7 +6552,7 @@ CREATE FUNCTION admin.keys(organization_id uuid DEFAULT NULL::uuid) RETURNS TABL
          CASE
              WHEN (k.revoked_at IS NOT NULL) THEN 'revoked'::text
              WHEN (k.expires_at <= now()) THEN 'expired'::text
-             ELSE 'good'::text
+             ELSE 'active'::text
          END AS "case",
      app.utc_text(k.created_at) AS utc_text,
      app.utc_text(k.expires_at) AS utc_text,
