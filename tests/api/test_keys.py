@@ -179,7 +179,9 @@ def test_a_rotation_needs_no_body(client: httpx.Client) -> None:
     blank = client.post(path, content=" ", headers={"Content-Type": "application/json"})
     check_problem(blank, 400, "invalid_body", ("body", "invalid_json"))
     check_problem(client.post(path, content="{}"), 415, "unsupported_media_type")
-    assert client.post(path, headers={"Content-Type": "application/json", "Content-Encoding": "gzip"}).status_code == 201
+    assert (
+        client.post(path, headers={"Content-Type": "application/json", "Content-Encoding": "gzip"}).status_code == 201
+    )
     assert client.post("/forms").status_code == 201
     check_problem(client.post("/keys"), 415, "unsupported_media_type")
 
