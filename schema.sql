@@ -2846,7 +2846,7 @@ begin
   if change_crm_connection.change = 'resume' then
     perform crm.push_skipped(v_organization_id);
   end if;
-  call app.notify('leads_crm');
+  call app.notify('leads_work');
 end $$;
 
 ALTER FUNCTION admin.change_crm_connection(organization_id uuid, change text) OWNER TO leads_jobs;
@@ -2937,7 +2937,7 @@ begin
     blocked_until = null,
     paced_until = null;
   perform crm.push_skipped(v_organization.organization_id);
-  call app.notify('leads_crm');
+  call app.notify('leads_work');
 exception
   when foreign_key_violation then
     raise sqlstate 'PT404' using message = 'stage_not_found', hint = format(
@@ -7972,7 +7972,7 @@ begin
     begun_at = v_now,
     begun_after = s.attempts
   where s.organization_id = v_organization_id and s.id = any (v_ids);
-  call app.notify('leads_crm');
+  call app.notify('leads_work');
   return cardinality(v_ids);
 end $$;
 
@@ -17636,13 +17636,13 @@ begin
     from crm.sync as s
     where s.organization_id = wake_worker.organization_id and s.lead_id = wake_worker.lead_id and s.status = 'pending'
   ) then
-    call app.notify('leads_crm');
+    call app.notify('leads_work');
   end if;
 end $$;
 
 ALTER FUNCTION crm.wake_worker(organization_id uuid, lead_id uuid) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION crm.wake_worker(organization_id uuid, lead_id uuid) IS 'Sends NOTIFY leads_crm, without data, if the lead has a pending push. Functions call it, not triggers. Workers find changes made in SQL by polling.';
+COMMENT ON FUNCTION crm.wake_worker(organization_id uuid, lead_id uuid) IS 'Sends NOTIFY leads_work, without data, if the lead has a pending push. Functions call it, not triggers. Workers find changes made in SQL by polling.';
 
 CREATE FUNCTION intake.allowed_origin(origins text[], headers jsonb) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -20393,7 +20393,7 @@ begin
   update webhook.endpoint as p
   set paused_until = null
   where p.organization_id = redeliver.organization_id and p.id = redeliver.endpoint_id and p.paused_until is not null;
-  call app.notify('leads_crm');
+  call app.notify('leads_work');
   return redeliver.delivery_id;
 end $$;
 
@@ -20491,7 +20491,7 @@ begin
   update webhook.endpoint as p
   set paused_until = null
   where p.organization_id = send_test.organization_id and p.id = send_test.endpoint_id and p.paused_until is not null;
-  call app.notify('leads_crm');
+  call app.notify('leads_work');
   return v_delivery_id;
 end $$;
 

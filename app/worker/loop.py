@@ -31,7 +31,8 @@ ATTEMPTS = 5
 
 _HOUSEKEEPING = 3600.0
 _BATCH = 1000
-_CHANNEL = "leads_crm"
+_CHANNEL = "leads_work"
+"""The database notifies this channel when a push or a delivery is due, or a connection has changed."""
 
 
 class Worker:

@@ -357,7 +357,7 @@ def _sessions() -> Iterator[Attack]:
         "select * from ts_stat('select to_tsvector(email) from app.lead')",
     ):
         yield Attack(statement, (statement,))
-    yield Attack("listen on every channel", ("listen leads_crm", "listen leads_routes", VICTIM_ACTS, "select 1"))
+    yield Attack("listen on every channel", ("listen leads_work", "listen leads_routes", VICTIM_ACTS, "select 1"))
     # The next tenant of a pool gets the session of the previous one.
     # Its request is the API server's own statement.
     request = VICTIMS + (
@@ -387,7 +387,7 @@ POISON = {
         "declare c cursor with hold for select api.list_leads()",
         "commit",
     ),
-    "a listener": ("listen leads_crm", "listen leads_routes"),
+    "a listener": ("listen leads_work", "listen leads_routes"),
     "a search_path": ("set search_path = pg_temp, api, auth",),
     "objects of one's own in front": (*_TRAP, "set search_path = pg_temp, pg_catalog"),
     "one's own claim": ("set leads.key_digest = '{own_read}'",),
