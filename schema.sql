@@ -3028,7 +3028,7 @@ COMMENT ON FUNCTION admin.count_days(organization_id uuid, batch integer) IS 'Co
 batch: how many stays it counts, and the other stays of the last lead. If more are left, app.stage_progress.next_time_zone is not
 null, and the next call goes on. The caller has locked the row of app.stage_progress.';
 
-CREATE FUNCTION admin.count_stages(after uuid DEFAULT NULL::uuid, batch integer DEFAULT 1000) RETURNS TABLE(organization_id uuid, counted integer)
+CREATE FUNCTION admin.count_stages(after uuid DEFAULT NULL::uuid, batch integer DEFAULT 1000, until uuid DEFAULT NULL::uuid) RETURNS TABLE(organization_id uuid, counted integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_hashjoin TO 'off'
@@ -3039,6 +3039,7 @@ CREATE FUNCTION admin.count_stages(after uuid DEFAULT NULL::uuid, batch integer 
 #variable_conflict use_column
 declare
   v_organization_id uuid := coalesce(count_stages.after, '00000000-0000-0000-0000-000000000000');
+  v_last_id uuid := coalesce(count_stages.until, 'ffffffff-ffff-ffff-ffff-ffffffffffff');
   v_progress app.stage_progress;
   v_time_zone text;
   v_erased_at timestamptz;
@@ -3050,7 +3051,7 @@ begin
     v_organization_id := (
       select u.organization_id
       from app.uncounted_seal as u
-      where u.organization_id > v_organization_id
+      where u.organization_id > v_organization_id and u.organization_id <= v_last_id
       order by u.organization_id
       limit 1
     );
@@ -3182,12 +3183,13 @@ begin
     case when v_is_done then (v_until - v_progress.position)::integer else count_stages.batch end;
 end $$;
 
-ALTER FUNCTION admin.count_stages(after uuid, batch integer) OWNER TO leads_jobs;
+ALTER FUNCTION admin.count_stages(after uuid, batch integer, until uuid) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.count_stages(after uuid, batch integer) IS 'Writes the stays and the days of up to batch sealed events of one organization into app.stage_stay and app.stage_day.
+COMMENT ON FUNCTION admin.count_stages(after uuid, batch integer, until uuid) IS 'Writes the stays and the days of up to batch sealed events of one organization into app.stage_stay and app.stage_day.
 
 It takes the first organization with an id greater than "after" that has seals in the queue app.uncounted_seal; null: the first
-of all. Returns no row if there is no such organization. counted: the number of events; batch, if there is more to do.
+of all. until: the greatest id that it may take; null: any. Returns no row if there is no such organization. counted: the
+number of events; batch, if there is more to do.
 
 A call that is interrupted changes nothing, and the next one begins with the same event. Several workers may call it at the
 same time. Once an event is counted, the figures do not need it any more.';
@@ -4540,7 +4542,8 @@ begin
     ),
     case
       when app.is_time_zone(o.time_zone)
-        then 'Start a worker (leads worker). If one runs, wait: it counts some ten thousand events per second.'
+        then 'Start a worker (leads worker). If one runs, wait: it counts some ten thousand events per second. Its log has the errors '
+          'that it meets with this organization.'
       else format(
         'The server does not know the time zone %s. Install it (Debian: tzdata-legacy), or run: leads organizations set %s '
         '--time-zone NAME', o.time_zone, o.organization_id
@@ -5406,7 +5409,7 @@ CREATE FUNCTION admin.seal_findings() RETURNS TABLE(subject text, finding text, 
     BEGIN ATOMIC
  SELECT ('organization '::text || o.organization_id),
      format('Events without a seal: %s. The oldest is of %s. A change of these events can''t be detected.'::text, q.events, app.utc_text(q.since)) AS format,
-     'Start a worker (leads worker), or run once: leads audit seal'::text
+     'Start a worker (leads worker). If one runs, its log has the errors that it meets with this organization.'::text
     FROM (app.organization o
       CROSS JOIN LATERAL ( SELECT count(*) AS events,
              min(e.created_at) AS since
@@ -5767,6 +5770,19 @@ COMMENT ON COLUMN webhook.sealing_key.public_key IS 'The public key (X25519).';
 
 COMMENT ON COLUMN webhook.sealing_key.is_current IS 'Whether new secrets are sealed to this key.';
 
+CREATE TABLE webhook.unqueued_batch (
+    organization_id uuid NOT NULL,
+    id uuid DEFAULT app.new_id() NOT NULL
+);
+ALTER TABLE ONLY webhook.unqueued_batch ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY webhook.unqueued_batch ALTER COLUMN id SET STATISTICS 0;
+
+ALTER TABLE ONLY webhook.unqueued_batch FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE webhook.unqueued_batch OWNER TO leads_owner;
+
+COMMENT ON TABLE webhook.unqueued_batch IS 'The queue of webhook.queue_deliveries: a row for each batch of new seals, and for each webhook that was created or enabled.';
+
 CREATE FUNCTION admin.webhook_findings() RETURNS TABLE(subject text, finding text, remedy text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5788,12 +5804,22 @@ CREATE FUNCTION admin.webhook_findings() RETURNS TABLE(subject text, finding tex
          END AS format,
      format('Tell the organization. When the receiver works again, run: leads webhooks set %1$s --state enabled. If it is no longer needed, run: leads webhooks delete %1$s'::text, p.id) AS format
     FROM webhook.endpoint p
-   WHERE ((p.state = 'disabled'::text) AND (p.disabled_reason <> 'request'::text));
+   WHERE ((p.state = 'disabled'::text) AND (p.disabled_reason <> 'request'::text))
+ UNION ALL
+  SELECT ('organization '::text || q.organization_id),
+     format('Events have waited since %s to be queued for its webhooks.'::text, app.utc_text(q.since)) AS format,
+     'Start a worker (leads worker). If one runs, its log has the errors that it meets with this organization.'::text
+    FROM ( SELECT b.organization_id,
+             min(app.id_time(b.id)) AS since
+            FROM webhook.unqueued_batch b
+           GROUP BY b.organization_id) q
+   WHERE (q.since < (now() - '00:05:00'::interval));
 END;
 
 ALTER FUNCTION admin.webhook_findings() OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.webhook_findings() IS 'Findings about webhooks that the worker has disabled, and about those whose secret no worker can open.
+COMMENT ON FUNCTION admin.webhook_findings() IS 'Findings about webhooks that the worker has disabled, about those whose secret no worker can open, and about events that have
+waited for webhook.queue_deliveries for more than five minutes.
 
 In the form of admin.findings().';
 
@@ -6419,13 +6445,14 @@ the first 16 digits of the file''s SHA-256. failures: a JSON array of {"row", "e
 finds a lead that exists.
 Raises PT409 import_is_elsewhere, and PT422 validation_failed if CSV has an unknown column.';
 
-CREATE FUNCTION admin.index_leads(after uuid DEFAULT NULL::uuid, batch integer DEFAULT 1000) RETURNS TABLE(organization_id uuid, indexed integer)
+CREATE FUNCTION admin.index_leads(after uuid DEFAULT NULL::uuid, batch integer DEFAULT 1000, until uuid DEFAULT NULL::uuid) RETURNS TABLE(organization_id uuid, indexed integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 declare
   v_organization_id uuid := coalesce(index_leads.after, '00000000-0000-0000-0000-000000000000');
+  v_last_id uuid := coalesce(index_leads.until, 'ffffffff-ffff-ffff-ffff-ffffffffffff');
   v_ids uuid[];
   v_present uuid[];
   v_locked uuid[];
@@ -6433,7 +6460,7 @@ begin
   v_organization_id := (
     select u.organization_id
     from app.unindexed_lead as u
-    where u.organization_id > v_organization_id
+    where u.organization_id > v_organization_id and u.organization_id <= v_last_id
     order by u.organization_id
     limit 1
   );
@@ -6476,12 +6503,12 @@ begin
   return query select v_organization_id, cardinality(v_ids);
 end $$;
 
-ALTER FUNCTION admin.index_leads(after uuid, batch integer) OWNER TO leads_jobs;
+ALTER FUNCTION admin.index_leads(after uuid, batch integer, until uuid) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.index_leads(after uuid, batch integer) IS 'Stores the words of up to batch leads of one organization that are in the queue app.unindexed_lead.
+COMMENT ON FUNCTION admin.index_leads(after uuid, batch integer, until uuid) IS 'Stores the words of up to batch leads of one organization that are in the queue app.unindexed_lead.
 
-It takes the first organization with an id greater than "after" that has leads in the queue; null: the first of all. Returns no
-row if there is no such organization. indexed: the number of leads.
+It takes the first organization with an id greater than "after" that has leads in the queue; null: the first of all. until:
+the greatest id that it may take; null: any. Returns no row if there is no such organization. indexed: the number of leads.
 
 A lead that another session has locked stays in the queue. Several workers may call it at the same time.';
 
@@ -7527,6 +7554,53 @@ COMMENT ON FUNCTION admin.queue_seals() IS 'Puts the last seal of each organizat
 admin.seal_events does the same for each batch. A worker calls this function when it starts, and once an hour: for the seals that
 an older release wrote.';
 
+CREATE FUNCTION admin.queued_organizations(task text, after uuid DEFAULT NULL::uuid, batch integer DEFAULT 1000) RETURNS SETOF uuid
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := coalesce(queued_organizations.after, '00000000-0000-0000-0000-000000000000');
+begin
+  -- One look into the index for each organization, because the queue of one may be long.
+  for v_number in 1..queued_organizations.batch loop
+    v_organization_id := case queued_organizations.task
+      when 'sealer' then (
+        select u.organization_id from audit.unsealed as u
+        where u.organization_id > v_organization_id
+        order by u.organization_id
+        limit 1
+      )
+      when 'indexer' then (
+        select u.organization_id from app.unindexed_lead as u
+        where u.organization_id > v_organization_id
+        order by u.organization_id
+        limit 1
+      )
+      when 'counter' then (
+        select u.organization_id from app.uncounted_seal as u
+        where u.organization_id > v_organization_id
+        order by u.organization_id
+        limit 1
+      )
+      when 'queuer' then (
+        select b.organization_id from webhook.unqueued_batch as b
+        where b.organization_id > v_organization_id
+        order by b.organization_id
+        limit 1
+      )
+    end;
+    exit when v_organization_id is null;
+    return next v_organization_id;
+  end loop;
+end $$;
+
+ALTER FUNCTION admin.queued_organizations(task text, after uuid, batch integer) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.queued_organizations(task text, after uuid, batch integer) IS 'The organizations in the queue of a task, in the order of their ids: up to batch with an id greater than "after"; null: from the first.
+
+task: sealer (admin.seal_events), indexer (admin.index_leads), counter (admin.count_stages) or queuer (webhook.queue_deliveries).
+The worker calls the function of the task for each of them, so that it knows which organization an error is about.';
+
 CREATE FUNCTION admin.record_archive_erasure(organization_id uuid, lead_id uuid, year integer, archive_digest bytea, erased json) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8139,14 +8213,15 @@ COMMENT ON FUNCTION admin.scoring_models(organization_id uuid) IS 'The organizat
 
 state: "draft", "active" or "retired". The newest default model is "unused" while the organization has an active model.';
 
-CREATE FUNCTION admin.seal_events(after uuid DEFAULT NULL::uuid, batch integer DEFAULT 1000) RETURNS TABLE(organization_id uuid, sealed integer)
+CREATE FUNCTION admin.seal_events(after uuid DEFAULT NULL::uuid, batch integer DEFAULT 1000, until uuid DEFAULT NULL::uuid) RETURNS TABLE(organization_id uuid, sealed integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_sort TO 'off'
     AS $$
 declare
-  -- A value in place of null, because a plan that handles both scans the queue from its beginning.
+  -- Values in place of null, because a plan that handles both scans the queue from its beginning.
   v_organization_id uuid := coalesce(seal_events.after, '00000000-0000-0000-0000-000000000000');
+  v_last_id uuid := coalesce(seal_events.until, 'ffffffff-ffff-ffff-ffff-ffffffffffff');
   v_event audit.event;
   v_seal audit.seal;
   v_seals audit.seal[] := '{}';
@@ -8156,7 +8231,7 @@ begin
     v_organization_id := (
       select u.organization_id
       from audit.unsealed as u
-      where u.organization_id > v_organization_id
+      where u.organization_id > v_organization_id and u.organization_id <= v_last_id
       order by u.organization_id
       limit 1
     );
@@ -8251,14 +8326,15 @@ begin
   return query select v_organization_id, cardinality(v_seals);
 end $$;
 
-ALTER FUNCTION admin.seal_events(after uuid, batch integer) OWNER TO leads_jobs;
+ALTER FUNCTION admin.seal_events(after uuid, batch integer, until uuid) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.seal_events(after uuid, batch integer) IS 'Seals up to batch new events of one organization, the oldest first.
+COMMENT ON FUNCTION admin.seal_events(after uuid, batch integer, until uuid) IS 'Seals up to batch new events of one organization, the oldest first.
 
 It takes the first organization with an id greater than "after" that has unsealed events; null: the first of all.
-Returns no row if there is no such organization. sealed: the number of events; if it is less than batch, no committed event
-of the organization is left. Leads whose words may have changed are put into app.unindexed_lead, the last seal into
-app.uncounted_seal, and the organization into webhook.unqueued_batch. Several workers may call it at the same time.';
+until: the greatest id that it may take; null: any. Returns no row if there is no such organization. sealed: the number of
+events; if it is less than batch, no committed event of the organization is left. Leads whose words may have changed are put
+into app.unindexed_lead, the last seal into app.uncounted_seal, and the organization into webhook.unqueued_batch. Several
+workers may call it at the same time.';
 
 CREATE FUNCTION admin.sealing_key() RETURNS TABLE(id text, public_key bytea)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -16975,6 +17051,7 @@ declare
   v_postponed_until timestamptz;
   v_external_id text;
   v_free integer;
+  v_context text;
 begin
   -- A session that has ended probably belonged to a killed worker: its leases end now. The number of
   -- the attempt stops a worker that only lost its connection; its open calls are still waited for.
@@ -17133,49 +17210,63 @@ begin
       insert into crm.attempt (organization_id, sync_id, number, connection_revision)
       values (v_due.organization_id, v_due.id, v_due.attempts + 1, v_connection.revision);
       v_left := v_left - 1;
-      if v_external_id is not null then
-        perform crm.settle_attempt(
-          v_due.organization_id, v_due.id, v_due.attempts + 1,
-          case v_connection.environment when 'test' then 'simulated' else 'linked' end, v_external_id
-        );
-        exit when v_left = 0;
-        continue;
-      end if;
+      -- An error about one push must not stop all others.
+      begin
+        if v_external_id is not null then
+          perform crm.settle_attempt(
+            v_due.organization_id, v_due.id, v_due.attempts + 1,
+            case v_connection.environment when 'test' then 'simulated' else 'linked' end, v_external_id
+          );
+          exit when v_left = 0;
+          continue;
+        end if;
 
-      return query
-      select
-        v_due.organization_id,
-        v_due.id,
-        v_due.attempts + 1,
-        v_due.vendor,
-        v_connection.settings::json,
-        v_connection.credential,
-        v_connection.credential_key,
-        crm.contact(v_due.lead, v_due.id),
-        (
-          select coalesce(json_agg(json_build_object('email', a.email, 'display_name', a.display_name) order by a.number), '[]')
-          from crm.attempt as a
-          where
-            a.organization_id = v_due.organization_id
-            and a.sync_id = v_due.id
-            and a.sent_at is not null
-            and a.outcome is null
-        ),
-        -- A vendor's search can be case-sensitive, and another lead may have another spelling.
-        array(
-          select distinct a.email
-          from crm.sync as s
-          join crm.attempt as a on a.organization_id = s.organization_id and a.sync_id = s.id
-          where
-            s.organization_id = v_due.organization_id
-            and s.email_key = v_due.lead_email_key
-            and s.vendor = v_due.vendor
-            and s.account = v_due.account
-            and s.status = 'ok'
-            and a.outcome = 'created'
-            and lower(a.email collate "C") = v_due.lead_email_key
-          limit 8
-        );
+        return query
+        select
+          v_due.organization_id,
+          v_due.id,
+          v_due.attempts + 1,
+          v_due.vendor,
+          v_connection.settings::json,
+          v_connection.credential,
+          v_connection.credential_key,
+          crm.contact(v_due.lead, v_due.id),
+          (
+            select coalesce(json_agg(json_build_object('email', a.email, 'display_name', a.display_name) order by a.number), '[]')
+            from crm.attempt as a
+            where
+              a.organization_id = v_due.organization_id
+              and a.sync_id = v_due.id
+              and a.sent_at is not null
+              and a.outcome is null
+          ),
+          -- A vendor's search can be case-sensitive, and another lead may have another spelling.
+          array(
+            select distinct a.email
+            from crm.sync as s
+            join crm.attempt as a on a.organization_id = s.organization_id and a.sync_id = s.id
+            where
+              s.organization_id = v_due.organization_id
+              and s.email_key = v_due.lead_email_key
+              and s.vendor = v_due.vendor
+              and s.account = v_due.account
+              and s.status = 'ok'
+              and a.outcome = 'created'
+              and lower(a.email collate "C") = v_due.lead_email_key
+            limit 8
+          );
+      exception
+        when others then
+          -- Without the error's message, which may contain values.
+          get stacked diagnostics v_context = pg_exception_context;
+          raise warning 'The push % can''t be made (SQLSTATE %).', v_due.id, sqlstate using detail = v_context;
+          perform crm.settle_attempt(
+            v_due.organization_id, v_due.id, v_due.attempts + 1, 'not_made', null, null,
+            format('The push can''t be made (SQLSTATE %s). The log of PostgreSQL says where.', sqlstate)
+          );
+          exit when v_left = 0;
+          continue;
+      end;
       v_free := v_free - 1;
       exit when v_free = 0 or v_left = 0;
     end loop;
@@ -17190,7 +17281,8 @@ Each lease is a new attempt. Its number is the fencing token. A lease ends after
 it, and when the worker''s session ends. running: how many pushes of each organization the worker already has, such as
 {"<organization_id>": 3}; a connection never has more than calls_at_once. Not leased: a push with open attempts that have not
 settled, a push whose address another push has, and a push that waits for Retry-After. If another lead with the same
-address has just got a record, the lead is linked to it. A push of a test organization is simulated. The result contains neither of these pushes.';
+address has just got a record, the lead is linked to it. A push of a test organization is simulated. The result contains neither
+of these pushes. If a push can''t be made, the attempt has failed.';
 
 CREATE FUNCTION crm.open_until(organization_id uuid, sync_id uuid, settle_seconds integer) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
@@ -20204,7 +20296,7 @@ payload of the event.
 
 fields: the names of the changed fields. payload: null if the event was retired: nothing is known of it but what the delivery has.';
 
-CREATE FUNCTION webhook.queue_deliveries(after uuid DEFAULT NULL::uuid, batch integer DEFAULT 1000) RETURNS TABLE(organization_id uuid, queued integer)
+CREATE FUNCTION webhook.queue_deliveries(after uuid DEFAULT NULL::uuid, batch integer DEFAULT 1000, until uuid DEFAULT NULL::uuid) RETURNS TABLE(organization_id uuid, queued integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_hashjoin TO 'off'
@@ -20216,6 +20308,7 @@ CREATE FUNCTION webhook.queue_deliveries(after uuid DEFAULT NULL::uuid, batch in
 #variable_conflict use_column
 declare
   v_organization_id uuid := coalesce(queue_deliveries.after, '00000000-0000-0000-0000-000000000000');
+  v_last_id uuid := coalesce(queue_deliveries.until, 'ffffffff-ffff-ffff-ffff-ffffffffffff');
   v_batch_ids uuid[];
   v_last bigint;
   v_endpoint_ids uuid[];
@@ -20229,7 +20322,7 @@ begin
     v_organization_id := (
       select b.organization_id
       from webhook.unqueued_batch as b
-      where b.organization_id > v_organization_id
+      where b.organization_id > v_organization_id and b.organization_id <= v_last_id
       order by b.organization_id
       limit 1
     );
@@ -20353,12 +20446,13 @@ begin
     end;
 end $$;
 
-ALTER FUNCTION webhook.queue_deliveries(after uuid, batch integer) OWNER TO leads_jobs;
+ALTER FUNCTION webhook.queue_deliveries(after uuid, batch integer, until uuid) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION webhook.queue_deliveries(after uuid, batch integer) IS 'Makes the deliveries of up to batch sealed events for the webhooks of one organization, and moves their positions on.
+COMMENT ON FUNCTION webhook.queue_deliveries(after uuid, batch integer, until uuid) IS 'Makes the deliveries of up to batch sealed events for the webhooks of one organization, and moves their positions on.
 
 It takes the first organization with an id greater than "after" that has rows in webhook.unqueued_batch; null: the first of
-all. Returns no row if there is no such organization. queued: the number of deliveries; batch, if there is more to do.
+all. until: the greatest id that it may take; null: any. Returns no row if there is no such organization. queued: the number of
+deliveries; batch, if there is more to do.
 
 Each enabled webhook gets the events after its position whose action it has chosen, in the order of the seals. It does not
 get events from before it was created, and none of the rows of leads import without --events. The deliveries of a test organization
@@ -21564,19 +21658,6 @@ COMMENT ON COLUMN intake.submission.outcome IS 'created: it became a lead; skipp
 COMMENT ON COLUMN intake.submission.content IS 'What was sent: media_type, and fields (of a form), body (JSON) or text, and query. Null: all of it is in the lead.';
 
 COMMENT ON COLUMN intake.submission.faults IS 'What was wrong: an array of {field, code, detail}. Null: nothing.';
-
-CREATE TABLE webhook.unqueued_batch (
-    organization_id uuid NOT NULL,
-    id uuid DEFAULT app.new_id() NOT NULL
-);
-ALTER TABLE ONLY webhook.unqueued_batch ALTER COLUMN organization_id SET STATISTICS 0;
-ALTER TABLE ONLY webhook.unqueued_batch ALTER COLUMN id SET STATISTICS 0;
-
-ALTER TABLE ONLY webhook.unqueued_batch FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE webhook.unqueued_batch OWNER TO leads_owner;
-
-COMMENT ON TABLE webhook.unqueued_batch IS 'The queue of webhook.queue_deliveries: a row for each batch of new seals, and for each webhook that was created or enabled.';
 
 ALTER TABLE ONLY app.organization
     ADD CONSTRAINT organization_pkey PRIMARY KEY (organization_id);
@@ -23016,8 +23097,8 @@ GRANT ALL ON FUNCTION admin.connect_crm(organization_id uuid, vendor text, accou
 
 REVOKE ALL ON FUNCTION admin.count_days(organization_id uuid, batch integer) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION admin.count_stages(after uuid, batch integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION admin.count_stages(after uuid, batch integer) TO leads_worker;
+REVOKE ALL ON FUNCTION admin.count_stages(after uuid, batch integer, until uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.count_stages(after uuid, batch integer, until uuid) TO leads_worker;
 
 REVOKE ALL ON FUNCTION admin.create_analyst(login text, organization_id uuid, verifier text, expires_at timestamp with time zone) FROM PUBLIC;
 
@@ -23434,6 +23515,10 @@ GRANT INSERT(public_key),UPDATE(public_key) ON TABLE webhook.sealing_key TO lead
 
 GRANT INSERT(is_current),UPDATE(is_current) ON TABLE webhook.sealing_key TO leads_jobs;
 
+GRANT SELECT,DELETE ON TABLE webhook.unqueued_batch TO leads_jobs;
+
+GRANT INSERT(organization_id) ON TABLE webhook.unqueued_batch TO leads_jobs;
+
 REVOKE ALL ON FUNCTION admin.webhook_findings() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION admin.findings(release integer) FROM PUBLIC;
@@ -23547,8 +23632,8 @@ GRANT ALL ON FUNCTION admin.good_key(id uuid, OUT organization_id uuid, OUT envi
 REVOKE ALL ON FUNCTION admin.import_leads(organization_id uuid, file_digest bytea, is_csv boolean, match text, on_duplicate text, push boolean, is_last boolean, events boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.import_leads(organization_id uuid, file_digest bytea, is_csv boolean, match text, on_duplicate text, push boolean, is_last boolean, events boolean) TO leads_operator;
 
-REVOKE ALL ON FUNCTION admin.index_leads(after uuid, batch integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION admin.index_leads(after uuid, batch integer) TO leads_worker;
+REVOKE ALL ON FUNCTION admin.index_leads(after uuid, batch integer, until uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.index_leads(after uuid, batch integer, until uuid) TO leads_worker;
 
 REVOKE ALL ON FUNCTION admin.keep_catalogue(drifted jsonb) FROM PUBLIC;
 
@@ -23674,6 +23759,9 @@ REVOKE ALL ON FUNCTION admin.queue_leads(batch integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION admin.queue_seals() FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.queue_seals() TO leads_worker;
 
+REVOKE ALL ON FUNCTION admin.queued_organizations(task text, after uuid, batch integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.queued_organizations(task text, after uuid, batch integer) TO leads_worker;
+
 REVOKE ALL ON FUNCTION admin.record_archive_erasure(organization_id uuid, lead_id uuid, year integer, archive_digest bytea, erased json) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.record_archive_erasure(organization_id uuid, lead_id uuid, year integer, archive_digest bytea, erased json) TO leads_operator;
 
@@ -23726,9 +23814,9 @@ GRANT ALL ON FUNCTION admin.rotate_webhook_secret(webhook_id uuid, sealed_secret
 REVOKE ALL ON FUNCTION admin.scoring_models(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.scoring_models(organization_id uuid) TO leads_operator;
 
-REVOKE ALL ON FUNCTION admin.seal_events(after uuid, batch integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION admin.seal_events(after uuid, batch integer) TO leads_worker;
-GRANT ALL ON FUNCTION admin.seal_events(after uuid, batch integer) TO leads_operator;
+REVOKE ALL ON FUNCTION admin.seal_events(after uuid, batch integer, until uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.seal_events(after uuid, batch integer, until uuid) TO leads_worker;
+GRANT ALL ON FUNCTION admin.seal_events(after uuid, batch integer, until uuid) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.sealing_key() FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.sealing_key() TO leads_operator;
@@ -24762,8 +24850,8 @@ GRANT ALL ON FUNCTION webhook.lock_enabled(organization_id uuid, endpoint_id uui
 
 REVOKE ALL ON FUNCTION webhook.message(organization_id uuid, action text, event_id uuid, at timestamp with time zone, "position" bigint, lead_id uuid, payload json, has_values boolean) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION webhook.queue_deliveries(after uuid, batch integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION webhook.queue_deliveries(after uuid, batch integer) TO leads_worker;
+REVOKE ALL ON FUNCTION webhook.queue_deliveries(after uuid, batch integer, until uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION webhook.queue_deliveries(after uuid, batch integer, until uuid) TO leads_worker;
 
 REVOKE ALL ON FUNCTION webhook.redeliver(organization_id uuid, endpoint_id uuid, delivery_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION webhook.redeliver(organization_id uuid, endpoint_id uuid, delivery_id uuid) TO leads_exec;
@@ -25038,10 +25126,6 @@ GRANT SELECT(faults) ON TABLE intake.submission TO leads_exec;
 GRANT UPDATE(faults) ON TABLE intake.submission TO leads_jobs;
 
 GRANT SELECT(created_at) ON TABLE intake.submission TO leads_exec;
-
-GRANT SELECT,DELETE ON TABLE webhook.unqueued_batch TO leads_jobs;
-
-GRANT INSERT(organization_id) ON TABLE webhook.unqueued_batch TO leads_jobs;
 
 REVOKE ALL ON FUNCTION admin.crm_connections(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.crm_connections(organization_id uuid) TO leads_operator;

@@ -530,6 +530,7 @@ reset role;
 \ir admin/erase_submissions.sql
 \ir admin/erase_lead.sql
 \ir admin/erase_organization.sql
+\ir admin/queued_organizations.sql
 \ir admin/seal_events.sql
 \ir admin/index_leads.sql
 \ir admin/service_figures.sql

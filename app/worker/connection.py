@@ -3,13 +3,17 @@
 import asyncio
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from psycopg.rows import namedtuple_row
 
 from app import schema_change, session
+
+Call = Callable[..., Awaitable[list[Any]]]
+"""Calls a function with arguments, and returns its rows."""
 
 SESSION = session.ALL | {
     "idle_in_transaction_session_timeout": "10000",
@@ -83,6 +87,15 @@ class Connection:
         """Closes the connection."""
         if self._connection is not None:
             await self._connection.close()
+
+
+async def call_for(call: Call, function: str, organization_id: UUID, batch: int) -> int | None:
+    """Calls a function that works for the first organization with an id after one and until another, so that
+    this is the organization or none. Returns how much was done; None: the function has taken no organization.
+    """
+    before = UUID(int=max(organization_id.int - 1, 0))
+    rows = await call(function, before, batch, organization_id)
+    return int(rows[0][1]) if rows else None
 
 
 def _hang_up(connection: psycopg.AsyncConnection[Any]) -> None:

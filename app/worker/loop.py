@@ -1,8 +1,6 @@
 """The worker: it runs the loops of pushes and of deliveries, seals the audit log and keeps house."""
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable
 from functools import partial
 from uuid import UUID
 
@@ -17,14 +15,10 @@ from app.worker.deliveries import Deliveries
 from app.worker.leasing import Leasing
 from app.worker.outbox import Outbox
 from app.worker.pushes import Pushes
+from app.worker.rounds import Rounds
 from app.worker.totals import PERIOD, Totals
 from app.worker.vault import Vault
 from app.worker.webhook_queue import WebhookQueue
-
-SEAL = 1.0
-"""Seconds between two rounds of the sealer.
-For that long an event can be changed without a seal that shows it.
-"""
 
 ATTEMPTS = 5
 """Failures in a row after which the worker ends."""
@@ -56,6 +50,16 @@ class Worker:
         self._clients = [client(allow_loopback=allow_loopback) for _ in range(2)]
         self._spans = tracing.start("leads-worker")
         self._background = Background(attempts=ATTEMPTS)
+        # Seals events, stores words, counts stays, and queues deliveries.
+        self._rounds = {
+            task: Rounds(task, self._sealer.queued_organizations, work, self._totals)
+            for task, work in (
+                ("sealer", self._sealer.seal),
+                ("indexer", self._sealer.index),
+                ("counter", self._sealer.count),
+                ("queuer", self._queue),
+            )
+        }
         self._pushes = Leasing(
             self._outbox,
             Pushes(self._outbox, vault, self._clients[0], self._totals, self._spans).work,
@@ -86,10 +90,7 @@ class Worker:
                         ("announcer", self._announce),
                         ("listener", self._listen),
                         ("housekeeping", self._clean_up),
-                        ("sealer", partial(self._go_round, "sealer", self._sealer.seal)),
-                        ("indexer", partial(self._go_round, "indexer", self._sealer.index)),
-                        ("counter", partial(self._go_round, "counter", self._sealer.count)),
-                        ("queuer", partial(self._go_round, "queuer", self._queue)),
+                        *((task, rounds.run) for task, rounds in self._rounds.items()),
                     )
                 ]
                 if self._has_metrics:
@@ -142,27 +143,8 @@ class Worker:
                 self._totals.figures = None
             await asyncio.sleep(PERIOD)
 
-    async def _go_round(
-        self, name: str, work: Callable[[UUID | None, int], Awaitable[tuple[UUID, int] | None]]
-    ) -> None:
-        """Seals events, stores words, counts stays, or queues deliveries, of one organization after
-        another, round after round.
-        """
-        after: UUID | None = None
-        has_more = False
-        while True:
-            batch = await work(after, _BATCH)
-            if batch is not None:
-                after, count = batch
-                has_more |= count == _BATCH
-                continue
-            self._totals.rounds[name] = time.time()
-            if not has_more:
-                await asyncio.sleep(SEAL)
-            after, has_more = None, False
-
-    async def _queue(self, after: UUID | None, batch: int) -> tuple[UUID, int] | None:
-        queued = await self._queuer.queue(after, batch)
+    async def _queue(self, organization_id: UUID, batch: int) -> int | None:
+        queued = await self._queuer.queue(organization_id, batch)
         if queued is not None:
             self._deliveries.wake()
         return queued

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from app.worker.connection import Connection
+from app.worker.connection import Connection, call_for
 from app.worker.delivery import SECONDS, Delivery, Result
 
 
@@ -62,12 +62,11 @@ class WebhookQueue:
         state: str | None = rows[0][0]
         return state
 
-    async def queue(self, after: UUID | None, batch: int) -> tuple[UUID, int] | None:
-        """Queues deliveries of sealed events of the next organization: its id and their number.
-        None: no organization follows.
+    async def queue(self, organization_id: UUID, batch: int) -> int | None:
+        """Queues deliveries of sealed events of an organization, and returns their number.
+        None: another worker queues them, or no webhook waits for one.
         """
-        rows = await self._call("webhook.queue_deliveries", after, batch)
-        return (rows[0].organization_id, rows[0].queued) if rows else None
+        return await call_for(self._call, "webhook.queue_deliveries", organization_id, batch)
 
     async def announce_keys(self, public_keys: Sequence[bytes]) -> None:
         """Announces the public keys that the API server seals secrets to. The first is the current one."""

@@ -154,6 +154,7 @@ from (values
     execute on admin.delete_old_submissions
     execute on admin.index_leads
     execute on admin.queue_seals
+    execute on admin.queued_organizations
     execute on admin.seal_events
     execute on admin.service_figures
     execute on crm.begin_call

@@ -1,4 +1,4 @@
--- admin.webhook_findings - the findings about webhooks that send nothing, or will not.
+-- admin.webhook_findings - the findings about webhooks that send nothing, or not yet.
 set local role leads_jobs;
 
 create or replace function admin.webhook_findings()
@@ -32,10 +32,21 @@ begin atomic
       'run: leads webhooks delete %1$s', p.id
     )
   from webhook.endpoint as p
-  where p.state = 'disabled' and p.disabled_reason <> 'request';
+  where p.state = 'disabled' and p.disabled_reason <> 'request'
+  union all
+  -- A worker queues new events every second.
+  select
+    'organization ' || q.organization_id,
+    format('Events have waited since %s to be queued for its webhooks.', app.utc_text(q.since)),
+    'Start a worker (leads worker). If one runs, its log has the errors that it meets with this organization.'
+  from (
+    select b.organization_id, min(app.id_time(b.id)) as since from webhook.unqueued_batch as b group by b.organization_id
+  ) as q
+  where q.since < now() - interval '5 minutes';
 end;
 
 comment on function admin.webhook_findings() is
-$$Findings about webhooks that the worker has disabled, and about those whose secret no worker can open.
+$$Findings about webhooks that the worker has disabled, about those whose secret no worker can open, and about events that have
+waited for webhook.queue_deliveries for more than five minutes.
 
 In the form of admin.findings().$$;
