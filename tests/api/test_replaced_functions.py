@@ -2,7 +2,6 @@
 
 import itertools
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,7 +13,7 @@ from app.cli import migrate
 from tests.support.database import Database, make_organization
 from tests.support.process import Server
 
-CLIENTS = 6
+CLIENTS = 4
 LOADS = 2
 MOST_LOADS = 12
 DROP = """
@@ -28,6 +27,12 @@ begin
     execute format('drop function if exists %s cascade', v_function);
   end loop;
 end $$;
+"""
+WAITING = """
+select l.pid
+from pg_catalog.pg_locks as l
+join pg_catalog.pg_stat_activity as a on a.pid = l.pid
+where not l.granted and a.datname = current_database() and a.usename = 'leads_api'
 """
 
 
@@ -61,6 +66,7 @@ def test_no_request_fails_while_functions_are_replaced(
     organization = make_organization(database)
     server, stop = new_server(database), threading.Event()
     state = unreleased.current()
+    script = unreleased.load_script().replace("begin;\n", f"begin;\n{DROP}", 1).removesuffix("commit;\n")
     with (
         server.client(organization.keys["admin"]) as client,
         psycopg.connect(database.url("leads_migrator"), autocommit=True) as migrator,
@@ -71,8 +77,11 @@ def test_no_request_fails_while_functions_are_replaced(
         clients = [pool.submit(send, client, address, f"c{number}", stop) for number in range(CLIENTS)]
         try:
             for number in range(MOST_LOADS):
-                migrator.execute(unreleased.load_script().replace("begin;\n", f"begin;\n{DROP}", 1).encode())
-                time.sleep(0.1)
+                migrator.execute(script.encode())
+                # A statement that waits for a lock has planned with the old functions.
+                while not migrator.execute(WAITING).fetchall():
+                    pass
+                migrator.execute("commit")
                 ran_again = [line for line in server.lines() if "ran again" in line.get("message", "")]
                 if number + 1 >= LOADS and ran_again:
                     break
