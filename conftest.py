@@ -33,12 +33,15 @@ _names = (f"t{os.getpid()}_{number}" for number in itertools.count())
 
 _LONG = (
     "tests/reference/test_openapi_proof.py",
+    "tests/isolation/test_pins.py",
     "tests/crm/test_once.py",
     "tests/reference/test_page.py",
     "tests/crm/test_torture.py",
     "tests/analysts/test_bi.py",
     "tests/attacks/test_attack.py",
     "tests/cli/test_cli.py",
+    "tests/cli/test_doctor.py",
+    "tests/cli/test_import.py",
     "tests/setup/test_extending.py",
     "tests/setup/test_embedded.py",
     "tests/crm/test_cli.py",
