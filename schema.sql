@@ -5671,8 +5671,10 @@ CREATE TABLE webhook.endpoint (
     "position" bigint NOT NULL,
     secret bytea NOT NULL,
     secret_key text NOT NULL,
+    secret_is_bound boolean DEFAULT false NOT NULL,
     previous_secret bytea,
     previous_secret_key text,
+    previous_is_bound boolean DEFAULT false NOT NULL,
     previous_expires_at timestamp(3) with time zone,
     created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, clock_timestamp()) NOT NULL,
     updated_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, clock_timestamp()) NOT NULL,
@@ -5703,8 +5705,10 @@ ALTER TABLE ONLY webhook.endpoint ALTER COLUMN recovered_at SET STATISTICS 0;
 ALTER TABLE ONLY webhook.endpoint ALTER COLUMN "position" SET STATISTICS 0;
 ALTER TABLE ONLY webhook.endpoint ALTER COLUMN secret SET STATISTICS 0;
 ALTER TABLE ONLY webhook.endpoint ALTER COLUMN secret_key SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN secret_is_bound SET STATISTICS 0;
 ALTER TABLE ONLY webhook.endpoint ALTER COLUMN previous_secret SET STATISTICS 0;
 ALTER TABLE ONLY webhook.endpoint ALTER COLUMN previous_secret_key SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN previous_is_bound SET STATISTICS 0;
 ALTER TABLE ONLY webhook.endpoint ALTER COLUMN previous_expires_at SET STATISTICS 0;
 ALTER TABLE ONLY webhook.endpoint ALTER COLUMN created_at SET STATISTICS 0;
 ALTER TABLE ONLY webhook.endpoint ALTER COLUMN updated_at SET STATISTICS 0;
@@ -5741,9 +5745,13 @@ COMMENT ON COLUMN webhook.endpoint.secret IS 'The secret that signs messages, se
 
 COMMENT ON COLUMN webhook.endpoint.secret_key IS 'The id of that key.';
 
+COMMENT ON COLUMN webhook.endpoint.secret_is_bound IS 'Whether a worker has sealed it again, so that it can be opened only in this row.';
+
 COMMENT ON COLUMN webhook.endpoint.previous_secret IS 'The secret before the last rotation, which signs too until it expires.';
 
 COMMENT ON COLUMN webhook.endpoint.previous_secret_key IS 'The id of the key to which it is sealed.';
+
+COMMENT ON COLUMN webhook.endpoint.previous_is_bound IS 'Whether a worker has sealed it again, as in secret_is_bound.';
 
 COMMENT ON COLUMN webhook.endpoint.previous_expires_at IS 'When it expires.';
 
@@ -5806,6 +5814,15 @@ CREATE FUNCTION admin.webhook_findings() RETURNS TABLE(subject text, finding tex
     FROM webhook.endpoint p
    WHERE ((p.state = 'disabled'::text) AND (p.disabled_reason <> 'request'::text))
  UNION ALL
+  SELECT 'webhooks'::text,
+     format('Secrets that are sealed to a key that is not the current one of the workers, "%s": %s.'::text, k.key_id, s.secrets) AS format,
+     'Keep the old key in LEADS_CRM_KEY, after the new one, until this finding is gone. If it stays for minutes, look at the log of the worker.'::text
+    FROM (webhook.sealing_key k
+      CROSS JOIN LATERAL ( SELECT (count(*) FILTER (WHERE (o.key_id = p.secret_key)) + count(*) FILTER (WHERE ((o.key_id = p.previous_secret_key) AND (p.previous_expires_at > now())))) AS secrets
+            FROM (webhook.endpoint p
+              JOIN webhook.sealing_key o ON (((NOT o.is_current) AND ((o.key_id = p.secret_key) OR (o.key_id = p.previous_secret_key)))))) s)
+   WHERE (k.is_current AND (s.secrets > 0))
+ UNION ALL
   SELECT ('organization '::text || q.organization_id),
      format('Events have waited since %s to be queued for its webhooks.'::text, app.utc_text(q.since)) AS format,
      'Start a worker (leads worker). If one runs, its log has the errors that it meets with this organization.'::text
@@ -5818,8 +5835,8 @@ END;
 
 ALTER FUNCTION admin.webhook_findings() OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.webhook_findings() IS 'Findings about webhooks that the worker has disabled, about those whose secret no worker can open, and about events that have
-waited for webhook.queue_deliveries for more than five minutes.
+COMMENT ON FUNCTION admin.webhook_findings() IS 'Findings about webhooks that the worker has disabled, about those whose secret no worker can open, about secrets that are not
+sealed to the current key yet, and about events that have waited for webhook.queue_deliveries for more than five minutes.
 
 In the form of admin.findings().';
 
@@ -16342,6 +16359,8 @@ begin
       end as old_value,
       case
         when a.atttypid = 'timestamptz'::regtype then to_jsonb(app.utc_text((v_new ->> a.attname)::timestamptz))
+        -- A bound secret of a webhook is the same secret, which a worker has sealed again.
+        when a.attname = 'secret' and v_new ->> 'secret_is_bound' = 'true' then to_jsonb(left(v_old ->> a.attname, 10))
         when a.attname in ('digest', 'credential', 'secret') then to_jsonb(left(v_new ->> a.attname, 10))
         when a.attname = 'url' then to_jsonb(substring(v_new ->> a.attname, '^[^:/?#]+://[^/?#]+'))
         else nullif(v_new -> a.attname, 'null')
@@ -19750,6 +19769,32 @@ COMMENT ON FUNCTION webhook.create_endpoint(organization_id uuid, settings jsonb
 settings: a JSON object (api.new_webhook_input). sealed_secret: its secret, sealed to the worker''s key with the id sealing_key. Raises
 PT422 validation_failed and PT409 too_many_webhooks.';
 
+CREATE FUNCTION webhook.delete_expired_secrets() RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_deleted integer;
+begin
+  with expired as (
+    select p.organization_id, p.id
+    from webhook.endpoint as p
+    where p.previous_expires_at <= now()
+    -- A delivery may be about to end: the next call deletes the secret.
+    for no key update skip locked
+  )
+  update webhook.endpoint as p
+  set previous_secret = null, previous_secret_key = null, previous_is_bound = false, previous_expires_at = null
+  from expired as e
+  where p.organization_id = e.organization_id and p.id = e.id;
+  get diagnostics v_deleted = row_count;
+  return v_deleted;
+end $$;
+
+ALTER FUNCTION webhook.delete_expired_secrets() OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION webhook.delete_expired_secrets() IS 'Deletes the secrets of all webhooks that were replaced, and do not sign any more. Returns their number. A worker calls it every minute.';
+
 CREATE FUNCTION webhook.delete_old_deliveries(batch integer) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -20037,6 +20082,36 @@ COMMENT ON FUNCTION webhook.host_fault(host text) IS 'Why the host of an address
 
 It accepts names with a dot, public IP addresses, and this machine (localhost, 127.0.0.0/8, ::1), to which a worker sends only if
 LEADS_ALLOW_LOOPBACK_VENDORS is 1. What a name resolves to is checked by the worker at each attempt (app/worker/guard.py).';
+
+CREATE FUNCTION webhook.keep_sealed_secret(organization_id uuid, endpoint_id uuid, old_secret bytea, new_secret bytea, key_id text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  -- Nothing is replaced if the secret was rotated meanwhile, unless it is the previous one now.
+  update webhook.endpoint as p
+  set secret = keep_sealed_secret.new_secret, secret_key = keep_sealed_secret.key_id, secret_is_bound = true
+  where
+    p.organization_id = keep_sealed_secret.organization_id and p.id = keep_sealed_secret.endpoint_id
+    and p.secret = keep_sealed_secret.old_secret;
+  if found then
+    return;
+  end if;
+  update webhook.endpoint as p
+  set
+    previous_secret = keep_sealed_secret.new_secret, previous_secret_key = keep_sealed_secret.key_id,
+    previous_is_bound = true
+  where
+    p.organization_id = keep_sealed_secret.organization_id and p.id = keep_sealed_secret.endpoint_id
+    and p.previous_secret = keep_sealed_secret.old_secret;
+end $$;
+
+ALTER FUNCTION webhook.keep_sealed_secret(organization_id uuid, endpoint_id uuid, old_secret bytea, new_secret bytea, key_id text) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION webhook.keep_sealed_secret(organization_id uuid, endpoint_id uuid, old_secret bytea, new_secret bytea, key_id text) IS 'Replaces a sealed secret of a webhook, the current or the previous one, by the same secret, sealed again.
+
+old_secret: as it was read. new_secret: sealed to the key with the id key_id, and bound to the webhook. The audit log
+does not record it, because the secret is the same.';
 
 CREATE FUNCTION webhook.last_position(organization_id uuid) RETURNS bigint
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -20551,6 +20626,7 @@ begin
   set
     secret = rotate_secret.sealed_secret,
     secret_key = rotate_secret.sealing_key,
+    secret_is_bound = false,
     previous_expires_at = case when rotate_secret.overlap > interval '0' then
       date_trunc('milliseconds', clock_timestamp() + rotate_secret.overlap)
     end
@@ -20560,6 +20636,31 @@ end $$;
 ALTER FUNCTION webhook.rotate_secret(organization_id uuid, endpoint_id uuid, sealed_secret bytea, sealing_key text, overlap interval) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION webhook.rotate_secret(organization_id uuid, endpoint_id uuid, sealed_secret bytea, sealing_key text, overlap interval) IS 'Replaces the secret of a webhook. The previous one signs too, until the overlap ends; one before it ends now.';
+
+CREATE FUNCTION webhook.secrets_to_seal(key_ids text[], after_organization_id uuid DEFAULT NULL::uuid, after_endpoint_id uuid DEFAULT NULL::uuid, batch integer DEFAULT 1000) RETURNS TABLE(organization_id uuid, endpoint_id uuid, secrets bytea[], secret_keys text[])
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT p.organization_id,
+     p.id,
+     array_agg(s.secret) AS array_agg,
+     array_agg(s.key_id) AS array_agg
+    FROM (webhook.endpoint p
+      CROSS JOIN LATERAL ( VALUES (p.secret,p.secret_key,p.secret_is_bound,NULL::timestamp with time zone), (p.previous_secret,p.previous_secret_key,p.previous_is_bound,p.previous_expires_at)) s(secret, key_id, is_bound, expires_at))
+   WHERE ((ROW(p.organization_id, p.id) > ROW(COALESCE(secrets_to_seal.after_organization_id, '00000000-0000-0000-0000-000000000000'::uuid), COALESCE(secrets_to_seal.after_endpoint_id, '00000000-0000-0000-0000-000000000000'::uuid))) AND (s.key_id = ANY (secrets_to_seal.key_ids)) AND (NOT (s.is_bound AND (s.key_id = (secrets_to_seal.key_ids)[1]))) AND ((s.expires_at IS NULL) OR (s.expires_at > now())) AND (EXISTS ( SELECT
+            FROM webhook.sealing_key k
+           WHERE (k.is_current AND (k.key_id = (secrets_to_seal.key_ids)[1])))))
+   GROUP BY p.organization_id, p.id
+   ORDER BY p.organization_id, p.id
+  LIMIT secrets_to_seal.batch;
+END;
+
+ALTER FUNCTION webhook.secrets_to_seal(key_ids text[], after_organization_id uuid, after_endpoint_id uuid, batch integer) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION webhook.secrets_to_seal(key_ids text[], after_organization_id uuid, after_endpoint_id uuid, batch integer) IS 'The secrets that are not sealed to the current key, or not bound to their webhook, of up to batch webhooks.
+
+key_ids: the ids of the worker''s keys, the current one first. Only secrets that one of them opens. after_organization_id,
+after_endpoint_id: the webhooks after this one, in the order of the ids; null: from the first. A worker opens each, seals it to
+the current public key, bound to its organization and its webhook, and calls webhook.keep_sealed_secret.';
 
 CREATE FUNCTION webhook.send_test(organization_id uuid, endpoint_id uuid) RETURNS uuid
     LANGUAGE plpgsql
@@ -20774,6 +20875,7 @@ begin
   if new.secret is distinct from old.secret then
     new.previous_secret := case when new.previous_expires_at is not null then old.secret end;
     new.previous_secret_key := case when new.previous_expires_at is not null then old.secret_key end;
+    new.previous_is_bound := new.previous_expires_at is not null and old.secret_is_bound;
   end if;
   return new;
 end $$;
@@ -22107,13 +22209,13 @@ CREATE TRIGGER _120_keep_identity BEFORE UPDATE ON webhook.endpoint FOR EACH ROW
 
 CREATE TRIGGER _130_count_up BEFORE UPDATE ON webhook.delivery FOR EACH ROW WHEN ((new.attempts < old.attempts)) EXECUTE FUNCTION audit.tg_refuse('attempts is the fencing token and never decreases.');
 
-CREATE TRIGGER _500_stamp BEFORE UPDATE ON webhook.endpoint FOR EACH ROW WHEN ((((((((old.name IS DISTINCT FROM new.name) OR (old.url IS DISTINCT FROM new.url)) OR (old.actions IS DISTINCT FROM new.actions)) OR (old.include IS DISTINCT FROM new.include)) OR (old.state IS DISTINCT FROM new.state)) OR (old.disabled_reason IS DISTINCT FROM new.disabled_reason)) OR (old.secret IS DISTINCT FROM new.secret))) EXECUTE FUNCTION webhook.tg_endpoint__stamp();
+CREATE TRIGGER _500_stamp BEFORE UPDATE ON webhook.endpoint FOR EACH ROW WHEN (((((((((old.name IS DISTINCT FROM new.name) OR (old.url IS DISTINCT FROM new.url)) OR (old.actions IS DISTINCT FROM new.actions)) OR (old.include IS DISTINCT FROM new.include)) OR (old.state IS DISTINCT FROM new.state)) OR (old.disabled_reason IS DISTINCT FROM new.disabled_reason)) OR (old.secret IS DISTINCT FROM new.secret)) AND ((new.secret = old.secret) OR (NOT new.secret_is_bound)))) EXECUTE FUNCTION webhook.tg_endpoint__stamp();
 
 CREATE TRIGGER _800_queue AFTER INSERT ON webhook.endpoint FOR EACH ROW EXECUTE FUNCTION webhook.tg_endpoint__queue();
 
 CREATE TRIGGER _810_queue_enabled AFTER UPDATE ON webhook.endpoint FOR EACH ROW WHEN (((new.state = 'enabled'::text) AND (old.state <> 'enabled'::text))) EXECUTE FUNCTION webhook.tg_endpoint__queue();
 
-CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON webhook.endpoint FOR EACH ROW EXECUTE FUNCTION audit.tg_record('webhook', 'id', 'disabled_at', 'failing_since', 'failures', 'paused_until', 'recovered_at', 'position', 'secret_key', 'previous_secret', 'previous_secret_key', 'previous_expires_at');
+CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON webhook.endpoint FOR EACH ROW EXECUTE FUNCTION audit.tg_record('webhook', 'id', 'disabled_at', 'failing_since', 'failures', 'paused_until', 'recovered_at', 'position', 'secret_key', 'secret_is_bound', 'previous_secret', 'previous_secret_key', 'previous_is_bound', 'previous_expires_at');
 
 ALTER TABLE ONLY admin.lead_import
     ADD CONSTRAINT lead_import_belongs_to_organization FOREIGN KEY (organization_id) REFERENCES app.organization(organization_id);
@@ -23494,10 +23596,15 @@ GRANT INSERT(secret),UPDATE(secret) ON TABLE webhook.endpoint TO leads_jobs;
 GRANT SELECT(secret_key),INSERT(secret_key),UPDATE(secret_key) ON TABLE webhook.endpoint TO leads_exec;
 GRANT INSERT(secret_key),UPDATE(secret_key) ON TABLE webhook.endpoint TO leads_jobs;
 
+GRANT UPDATE(secret_is_bound) ON TABLE webhook.endpoint TO leads_exec;
+GRANT UPDATE(secret_is_bound) ON TABLE webhook.endpoint TO leads_jobs;
+
 GRANT UPDATE(previous_secret) ON TABLE webhook.endpoint TO leads_jobs;
 
 GRANT SELECT(previous_secret_key) ON TABLE webhook.endpoint TO leads_exec;
 GRANT UPDATE(previous_secret_key) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT UPDATE(previous_is_bound) ON TABLE webhook.endpoint TO leads_jobs;
 
 GRANT SELECT(previous_expires_at),UPDATE(previous_expires_at) ON TABLE webhook.endpoint TO leads_exec;
 GRANT UPDATE(previous_expires_at) ON TABLE webhook.endpoint TO leads_jobs;
@@ -24813,6 +24920,9 @@ REVOKE ALL ON FUNCTION webhook.create_endpoint(organization_id uuid, settings js
 GRANT ALL ON FUNCTION webhook.create_endpoint(organization_id uuid, settings jsonb, sealed_secret bytea, sealing_key text) TO leads_exec;
 GRANT ALL ON FUNCTION webhook.create_endpoint(organization_id uuid, settings jsonb, sealed_secret bytea, sealing_key text) TO leads_jobs;
 
+REVOKE ALL ON FUNCTION webhook.delete_expired_secrets() FROM PUBLIC;
+GRANT ALL ON FUNCTION webhook.delete_expired_secrets() TO leads_worker;
+
 REVOKE ALL ON FUNCTION webhook.delete_old_deliveries(batch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION webhook.delete_old_deliveries(batch integer) TO leads_worker;
 
@@ -24832,6 +24942,9 @@ REVOKE ALL ON FUNCTION webhook.hasten(organization_id uuid, endpoint_id uuid, at
 REVOKE ALL ON FUNCTION webhook.host_fault(host text) FROM PUBLIC;
 GRANT ALL ON FUNCTION webhook.host_fault(host text) TO leads_exec;
 GRANT ALL ON FUNCTION webhook.host_fault(host text) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION webhook.keep_sealed_secret(organization_id uuid, endpoint_id uuid, old_secret bytea, new_secret bytea, key_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION webhook.keep_sealed_secret(organization_id uuid, endpoint_id uuid, old_secret bytea, new_secret bytea, key_id text) TO leads_worker;
 
 REVOKE ALL ON FUNCTION webhook.last_position(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION webhook.last_position(organization_id uuid) TO leads_exec;
@@ -24862,6 +24975,9 @@ REVOKE ALL ON FUNCTION webhook.release_next(organization_id uuid, endpoint_id uu
 REVOKE ALL ON FUNCTION webhook.rotate_secret(organization_id uuid, endpoint_id uuid, sealed_secret bytea, sealing_key text, overlap interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION webhook.rotate_secret(organization_id uuid, endpoint_id uuid, sealed_secret bytea, sealing_key text, overlap interval) TO leads_exec;
 GRANT ALL ON FUNCTION webhook.rotate_secret(organization_id uuid, endpoint_id uuid, sealed_secret bytea, sealing_key text, overlap interval) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION webhook.secrets_to_seal(key_ids text[], after_organization_id uuid, after_endpoint_id uuid, batch integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION webhook.secrets_to_seal(key_ids text[], after_organization_id uuid, after_endpoint_id uuid, batch integer) TO leads_worker;
 
 REVOKE ALL ON FUNCTION webhook.send_test(organization_id uuid, endpoint_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION webhook.send_test(organization_id uuid, endpoint_id uuid) TO leads_exec;

@@ -1802,8 +1802,10 @@ create table webhook.endpoint (
   position bigint not null,
   secret bytea not null,
   secret_key text not null,
+  secret_is_bound boolean not null default false,
   previous_secret bytea,
   previous_secret_key text,
+  previous_is_bound boolean not null default false,
   previous_expires_at timestamptz(3),
   created_at timestamptz(3) not null default date_trunc('milliseconds', clock_timestamp()),
   updated_at timestamptz(3) not null default date_trunc('milliseconds', clock_timestamp()),
@@ -1841,8 +1843,11 @@ comment on column webhook.endpoint.recovered_at is 'When an attempt last succeed
 comment on column webhook.endpoint.position is 'The position in the chain of seals of the last event that has its delivery.';
 comment on column webhook.endpoint.secret is 'The secret that signs messages, sealed to a key of the workers.';
 comment on column webhook.endpoint.secret_key is 'The id of that key.';
+comment on column webhook.endpoint.secret_is_bound is
+  'Whether a worker has sealed it again, so that it can be opened only in this row.';
 comment on column webhook.endpoint.previous_secret is 'The secret before the last rotation, which signs too until it expires.';
 comment on column webhook.endpoint.previous_secret_key is 'The id of the key to which it is sealed.';
+comment on column webhook.endpoint.previous_is_bound is 'Whether a worker has sealed it again, as in secret_is_bound.';
 comment on column webhook.endpoint.previous_expires_at is 'When it expires.';
 comment on column webhook.endpoint.created_at is 'When it was created. Events before are not sent.';
 comment on column webhook.endpoint.updated_at is 'When a setting, the state or the secret last changed.';

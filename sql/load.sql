@@ -312,6 +312,9 @@ reset role;
 \ir webhook/change_endpoint.sql
 \ir webhook/rotate_secret.sql
 \ir webhook/endpoints_without_key.sql
+\ir webhook/secrets_to_seal.sql
+\ir webhook/keep_sealed_secret.sql
+\ir webhook/delete_expired_secrets.sql
 \ir webhook/unqueued_batch.policies.sql
 \ir webhook/unqueued_batch.triggers.sql
 \ir webhook/unqueued_batch.grants.sql

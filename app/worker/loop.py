@@ -16,6 +16,7 @@ from app.worker.leasing import Leasing
 from app.worker.outbox import Outbox
 from app.worker.pushes import Pushes
 from app.worker.rounds import Rounds
+from app.worker.secrets import Secrets
 from app.worker.totals import PERIOD, Totals
 from app.worker.vault import Vault
 from app.worker.webhook_queue import WebhookQueue
@@ -50,6 +51,8 @@ class Worker:
         self._clients = [client(allow_loopback=allow_loopback) for _ in range(2)]
         self._spans = tracing.start("leads-worker")
         self._background = Background(attempts=ATTEMPTS)
+        self._announced = asyncio.Event()
+        self._secrets = Secrets(self._queuer, vault)
         # Seals events, stores words, counts stays, and queues deliveries.
         self._rounds = {
             task: Rounds(task, self._sealer.queued_organizations, work, self._totals)
@@ -90,6 +93,7 @@ class Worker:
                         ("announcer", self._announce),
                         ("listener", self._listen),
                         ("housekeeping", self._clean_up),
+                        ("secrets", self._seal_secrets),
                         *((task, rounds.run) for task, rounds in self._rounds.items()),
                     )
                 ]
@@ -152,6 +156,12 @@ class Worker:
     async def _announce(self) -> None:
         """Announces the public keys of this worker, once."""
         await self._queuer.announce_keys(self._vault.public_keys())
+        self._announced.set()
+
+    async def _seal_secrets(self) -> None:
+        # Before, the key to seal to may be another worker's.
+        await self._announced.wait()
+        await self._secrets.run()
 
     async def _clean_up(self) -> None:
         """Creates partitions, queues seals, warns of missing keys, and deletes what has expired, once an hour."""

@@ -95,7 +95,7 @@ class Rounds:
         try:
             done = await self._work(organization_id, BATCH)
         except psycopg.Error as error:
-            if _is_about_the_server(error):
+            if is_about_the_server(error):
                 raise
             wait = min(failure.wait * 2, LONGEST_WAIT) if failure else FIRST_WAIT
             self._failures[organization_id] = _Failure(wait, asyncio.get_running_loop().time() + wait)
@@ -118,7 +118,7 @@ class Rounds:
         return done
 
 
-def _is_about_the_server(error: psycopg.Error) -> bool:
+def is_about_the_server(error: psycopg.Error) -> bool:
     """Whether another organization would meet the same error: the connection is lost, or the server can't write."""
     if error.sqlstate is None:
         return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)

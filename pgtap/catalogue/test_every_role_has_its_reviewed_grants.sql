@@ -165,6 +165,9 @@ from (values
     execute on crm.trace_id
     execute on webhook.announce_keys
     execute on webhook.endpoints_without_key
+    execute on webhook.secrets_to_seal
+    execute on webhook.keep_sealed_secret
+    execute on webhook.delete_expired_secrets
     execute on webhook.delete_old_deliveries
     execute on webhook.lease_deliveries
     execute on webhook.queue_deliveries
@@ -234,7 +237,7 @@ from (values
     insert (organization_id, id, name, url, actions, include, position, secret, secret_key) on webhook.endpoint
     update (
       name, url, actions, include, state, disabled_reason, disabled_at, failing_since, failures, paused_until, recovered_at,
-      position, secret, secret_key, previous_expires_at
+      position, secret, secret_key, secret_is_bound, previous_expires_at
     ) on webhook.endpoint
     delete on webhook.endpoint
     select on webhook.delivery
@@ -577,7 +580,7 @@ from (values
     insert (organization_id, id, name, url, actions, include, position, secret, secret_key) on webhook.endpoint
     update (
       name, url, actions, include, state, disabled_reason, disabled_at, failing_since, failures, paused_until, recovered_at,
-      position, secret, secret_key, previous_secret, previous_secret_key, previous_expires_at
+      position, secret, secret_key, secret_is_bound, previous_secret, previous_secret_key, previous_is_bound, previous_expires_at
     ) on webhook.endpoint
     delete, select on webhook.delivery
     insert (

@@ -34,6 +34,22 @@ begin atomic
   from webhook.endpoint as p
   where p.state = 'disabled' and p.disabled_reason <> 'request'
   union all
+  -- A worker that has both keys seals them again every minute.
+  select
+    'webhooks',
+    format('Secrets that are sealed to a key that is not the current one of the workers, "%s": %s.', k.key_id, s.secrets),
+    'Keep the old key in LEADS_CRM_KEY, after the new one, until this finding is gone. If it stays for minutes, look at the log '
+    'of the worker.'
+  from webhook.sealing_key as k
+  cross join lateral (
+    select
+      count(*) filter (where o.key_id = p.secret_key)
+      + count(*) filter (where o.key_id = p.previous_secret_key and p.previous_expires_at > now()) as secrets
+    from webhook.endpoint as p
+    join webhook.sealing_key as o on not o.is_current and o.key_id in (p.secret_key, p.previous_secret_key)
+  ) as s
+  where k.is_current and s.secrets > 0
+  union all
   -- A worker queues new events every second.
   select
     'organization ' || q.organization_id,
@@ -46,7 +62,7 @@ begin atomic
 end;
 
 comment on function admin.webhook_findings() is
-$$Findings about webhooks that the worker has disabled, about those whose secret no worker can open, and about events that have
-waited for webhook.queue_deliveries for more than five minutes.
+$$Findings about webhooks that the worker has disabled, about those whose secret no worker can open, about secrets that are not
+sealed to the current key yet, and about events that have waited for webhook.queue_deliveries for more than five minutes.
 
 In the form of admin.findings().$$;

@@ -16,6 +16,7 @@ begin
   set
     secret = rotate_secret.sealed_secret,
     secret_key = rotate_secret.sealing_key,
+    secret_is_bound = false,
     previous_expires_at = case when rotate_secret.overlap > interval '0' then
       date_trunc('milliseconds', clock_timestamp() + rotate_secret.overlap)
     end

@@ -439,6 +439,7 @@ WEBHOOKS = (
 DELIVERIES = (
     worker("webhook.settle_delivery('{own}', '{delivery_leased}', 1, 'failed', 500, 'mine', 7)"),
     worker("webhook.settle_delivery('{own}', '{delivery_leased}', 8, 'delivered')"),
+    worker("webhook.keep_sealed_secret('{own}', '{webhook}', 's', 'other', 'k')"),
     # Of the victim's webhook, this worker has enough.
     worker("""webhook.lease_deliveries('{k}', 64, '{"{victim}": 64}')"""),
     worker("webhook.queue_deliveries('{victim}', 3)"),
@@ -623,6 +624,8 @@ ACROSS = (
     worker("crm.connections_without_key('{}')"),
     worker("crm.lease_syncs('{k}', 64)"),
     worker("webhook.endpoints_without_key('{k}')"),
+    worker("webhook.secrets_to_seal('{k}')"),
+    worker("webhook.delete_expired_secrets()"),
     worker("webhook.endpoints_without_key('{}')"),
     worker("webhook.seconds_until_due('{k}')"),
     worker("webhook.lease_deliveries('{k}', 64)"),
