@@ -2,6 +2,7 @@
 # except full-disk, test-docker, test-pooler and test-python.
 #   PYTHON  the Python for .venv (default: python3)
 #   ARGS    additional arguments: make test ARGS='-k cursor', make lock ARGS=--upgrade
+#   ARGS_15 additional arguments of test-15-database alone, when other tests run beside it
 
 PYTHON ?= python3
 ARGS ?=
@@ -75,7 +76,7 @@ test-15: .venv/.dev ## Run all tests on PostgreSQL 15 (PG15_BIN: the folder of i
 
 test-15-database: .venv/.dev ## Run the tests of the database, the migrations and the isolation on PostgreSQL 15
 	@$(MAKE) --no-print-directory test-15 \
-	  ARGS="pgtap tests/analysts tests/api/test_access.py tests/audit tests/database tests/isolation $(ARGS)"
+	  ARGS="pgtap tests/analysts tests/api/test_access.py tests/audit tests/database tests/isolation $(ARGS_15) $(ARGS)"
 
 test-pg-upgrade: .venv/.dev ## Upgrade a cluster of an older PostgreSQL with pg_upgrade (PG_OLD_BIN: the folder of its programs)
 	PG_OLD_BIN='$(PG_OLD_BIN)' .venv/bin/pytest -n0 tests/database/test_pg_upgrade.py $(ARGS)

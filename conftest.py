@@ -33,6 +33,7 @@ _names = (f"t{os.getpid()}_{number}" for number in itertools.count())
 
 _LONG = (
     "tests/reference/test_openapi_proof.py",
+    "tests/isolation/test_pins.py",
     "tests/crm/test_once.py",
     "tests/cells/test_move.py",
     "tests/reference/test_page.py",
@@ -40,6 +41,8 @@ _LONG = (
     "tests/analysts/test_bi.py",
     "tests/attacks/test_attack.py",
     "tests/cli/test_cli.py",
+    "tests/cli/test_doctor.py",
+    "tests/cli/test_import.py",
     "tests/setup/test_extending.py",
     "tests/setup/test_embedded.py",
     "tests/crm/test_cli.py",

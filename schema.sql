@@ -635,16 +635,6 @@ COMMENT ON COLUMN api.key_input.scope IS 'The highest scope: write includes read
 
 COMMENT ON COLUMN api.key_input.expires_at IS 'The key is refused from this time on; null: it does not expire.';
 
-CREATE TYPE api.key_rotation_input AS (
-	overlap_hours integer
-);
-
-ALTER TYPE api.key_rotation_input OWNER TO leads_owner;
-
-COMMENT ON TYPE api.key_rotation_input IS 'How an API key is rotated.';
-
-COMMENT ON COLUMN api.key_rotation_input.overlap_hours IS 'For how many hours the old key stays valid, at most 168.';
-
 CREATE TYPE api.lead AS (
 	id uuid,
 	organization_id uuid,
@@ -1049,19 +1039,22 @@ COMMENT ON COLUMN api.organization.pipeline_stages IS 'The pipeline stages of a 
 
 COMMENT ON COLUMN api.organization.created_at IS 'When the organization was created.';
 
-CREATE DOMAIN api.overlap_hours AS integer
-	CONSTRAINT overlap_hours_within_0_and_168 CHECK (((VALUE >= 0) AND (VALUE <= 168)));
-
-ALTER DOMAIN api.overlap_hours OWNER TO leads_owner;
-
-COMMENT ON DOMAIN api.overlap_hours IS 'For how many hours the previous secret signs, too. 0: it ends at once.';
-
 CREATE DOMAIN api.page_size AS integer
 	CONSTRAINT page_size_within_1_and_200 CHECK (((VALUE >= 1) AND (VALUE <= 200)));
 
 ALTER DOMAIN api.page_size OWNER TO leads_owner;
 
 COMMENT ON DOMAIN api.page_size IS 'The maximum number of rows in a page.';
+
+CREATE TYPE api.rotation_input AS (
+	overlap_hours integer
+);
+
+ALTER TYPE api.rotation_input OWNER TO leads_owner;
+
+COMMENT ON TYPE api.rotation_input IS 'How a key or a secret is rotated.';
+
+COMMENT ON COLUMN api.rotation_input.overlap_hours IS 'For how many hours the old key or secret stays valid, at most 168. 0: it ends at once.';
 
 CREATE DOMAIN api.seal_count AS integer
 	CONSTRAINT seal_count_within_1_and_10000 CHECK (((VALUE >= 1) AND (VALUE <= 10000)));
@@ -3167,7 +3160,7 @@ begin
   if change_crm_connection.change = 'resume' then
     perform crm.push_skipped(v_organization_id);
   end if;
-  call app.notify('leads_crm');
+  call app.notify('leads_work');
 end $$;
 
 ALTER FUNCTION admin.change_crm_connection(organization_id uuid, change text) OWNER TO leads_jobs;
@@ -3280,7 +3273,7 @@ begin
     blocked_until = null,
     paced_until = null;
   perform crm.push_skipped(v_organization.organization_id);
-  call app.notify('leads_crm');
+  call app.notify('leads_work');
 exception
   when foreign_key_violation then
     raise sqlstate 'PT404' using message = 'stage_not_found', hint = format(
@@ -3371,7 +3364,7 @@ COMMENT ON FUNCTION admin.count_days(organization_id uuid, batch integer) IS 'Co
 batch: how many stays it counts, and the other stays of the last lead. If more are left, app.stage_progress.next_time_zone is not
 null, and the next call goes on. The caller has locked the row of app.stage_progress.';
 
-CREATE FUNCTION admin.count_stages(after uuid DEFAULT NULL::uuid, batch integer DEFAULT 1000) RETURNS TABLE(organization_id uuid, counted integer)
+CREATE FUNCTION admin.count_stages(after uuid DEFAULT NULL::uuid, batch integer DEFAULT 1000, until uuid DEFAULT NULL::uuid) RETURNS TABLE(organization_id uuid, counted integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_hashjoin TO 'off'
@@ -3382,6 +3375,7 @@ CREATE FUNCTION admin.count_stages(after uuid DEFAULT NULL::uuid, batch integer 
 #variable_conflict use_column
 declare
   v_organization_id uuid := coalesce(count_stages.after, '00000000-0000-0000-0000-000000000000');
+  v_last_id uuid := coalesce(count_stages.until, 'ffffffff-ffff-ffff-ffff-ffffffffffff');
   v_progress app.stage_progress;
   v_time_zone text;
   v_erased_at timestamptz;
@@ -3393,7 +3387,10 @@ begin
     v_organization_id := (
       select u.organization_id
       from app.uncounted_seal as u
-      where u.organization_id > v_organization_id and not exists (select from app.placement as f where f.organization_id = u.organization_id and f.is_fenced)
+      where
+        u.organization_id > v_organization_id
+        and u.organization_id <= v_last_id
+        and not exists (select from app.placement as f where f.organization_id = u.organization_id and f.is_fenced)
       order by u.organization_id
       limit 1
     );
@@ -3525,12 +3522,13 @@ begin
     case when v_is_done then (v_until - v_progress.position)::integer else count_stages.batch end;
 end $$;
 
-ALTER FUNCTION admin.count_stages(after uuid, batch integer) OWNER TO leads_jobs;
+ALTER FUNCTION admin.count_stages(after uuid, batch integer, until uuid) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.count_stages(after uuid, batch integer) IS 'Writes the stays and the days of up to batch sealed events of one organization into app.stage_stay and app.stage_day.
+COMMENT ON FUNCTION admin.count_stages(after uuid, batch integer, until uuid) IS 'Writes the stays and the days of up to batch sealed events of one organization into app.stage_stay and app.stage_day.
 
 It takes the first organization with an id greater than "after" that has seals in the queue app.uncounted_seal; null: the first
-of all. Returns no row if there is no such organization. counted: the number of events; batch, if there is more to do.
+of all. until: the greatest id that it may take; null: any. Returns no row if there is no such organization. counted: the
+number of events; batch, if there is more to do.
 
 A call that is interrupted changes nothing, and the next one begins with the same event. Several workers may call it at the
 same time. Once an event is counted, the figures do not need it any more.';
@@ -5022,7 +5020,8 @@ begin
     ),
     case
       when app.is_time_zone(o.time_zone)
-        then 'Start a worker (leads worker). If one runs, wait: it counts some ten thousand events per second.'
+        then 'Start a worker (leads worker). If one runs, wait: it counts some ten thousand events per second. Its log has the errors '
+          'that it meets with this organization.'
       else format(
         'The server does not know the time zone %s. Install it (Debian: tzdata-legacy), or run: leads organizations set %s '
         '--time-zone NAME', o.time_zone, o.organization_id
@@ -5899,7 +5898,7 @@ CREATE FUNCTION admin.seal_findings() RETURNS TABLE(subject text, finding text, 
     BEGIN ATOMIC
  SELECT ('organization '::text || o.organization_id),
      format('Events without a seal: %s. The oldest is of %s. A change of these events can''t be detected.'::text, q.events, app.utc_text(q.since)) AS format,
-     'Start a worker (leads worker), or run once: leads audit seal'::text
+     'Start a worker (leads worker). If one runs, its log has the errors that it meets with this organization.'::text
     FROM (app.organization o
       CROSS JOIN LATERAL ( SELECT count(*) AS events,
              min(e.created_at) AS since
@@ -6161,8 +6160,10 @@ CREATE TABLE webhook.endpoint (
     "position" bigint NOT NULL,
     secret bytea NOT NULL,
     secret_key text NOT NULL,
+    secret_is_bound boolean DEFAULT false NOT NULL,
     previous_secret bytea,
     previous_secret_key text,
+    previous_is_bound boolean DEFAULT false NOT NULL,
     previous_expires_at timestamp(3) with time zone,
     created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, clock_timestamp()) NOT NULL,
     updated_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, clock_timestamp()) NOT NULL,
@@ -6193,8 +6194,10 @@ ALTER TABLE ONLY webhook.endpoint ALTER COLUMN recovered_at SET STATISTICS 0;
 ALTER TABLE ONLY webhook.endpoint ALTER COLUMN "position" SET STATISTICS 0;
 ALTER TABLE ONLY webhook.endpoint ALTER COLUMN secret SET STATISTICS 0;
 ALTER TABLE ONLY webhook.endpoint ALTER COLUMN secret_key SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN secret_is_bound SET STATISTICS 0;
 ALTER TABLE ONLY webhook.endpoint ALTER COLUMN previous_secret SET STATISTICS 0;
 ALTER TABLE ONLY webhook.endpoint ALTER COLUMN previous_secret_key SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN previous_is_bound SET STATISTICS 0;
 ALTER TABLE ONLY webhook.endpoint ALTER COLUMN previous_expires_at SET STATISTICS 0;
 ALTER TABLE ONLY webhook.endpoint ALTER COLUMN created_at SET STATISTICS 0;
 ALTER TABLE ONLY webhook.endpoint ALTER COLUMN updated_at SET STATISTICS 0;
@@ -6231,9 +6234,13 @@ COMMENT ON COLUMN webhook.endpoint.secret IS 'The secret that signs messages, se
 
 COMMENT ON COLUMN webhook.endpoint.secret_key IS 'The id of that key.';
 
+COMMENT ON COLUMN webhook.endpoint.secret_is_bound IS 'Whether a worker has sealed it again, so that it can be opened only in this row.';
+
 COMMENT ON COLUMN webhook.endpoint.previous_secret IS 'The secret before the last rotation, which signs too until it expires.';
 
 COMMENT ON COLUMN webhook.endpoint.previous_secret_key IS 'The id of the key to which it is sealed.';
+
+COMMENT ON COLUMN webhook.endpoint.previous_is_bound IS 'Whether a worker has sealed it again, as in secret_is_bound.';
 
 COMMENT ON COLUMN webhook.endpoint.previous_expires_at IS 'When it expires.';
 
@@ -6260,13 +6267,26 @@ COMMENT ON COLUMN webhook.sealing_key.public_key IS 'The public key (X25519).';
 
 COMMENT ON COLUMN webhook.sealing_key.is_current IS 'Whether new secrets are sealed to this key.';
 
+CREATE TABLE webhook.unqueued_batch (
+    organization_id uuid NOT NULL,
+    id uuid DEFAULT app.new_id() NOT NULL
+);
+ALTER TABLE ONLY webhook.unqueued_batch ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY webhook.unqueued_batch ALTER COLUMN id SET STATISTICS 0;
+
+ALTER TABLE ONLY webhook.unqueued_batch FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE webhook.unqueued_batch OWNER TO leads_owner;
+
+COMMENT ON TABLE webhook.unqueued_batch IS 'The queue of webhook.queue_deliveries: a row for each batch of new seals, and for each webhook that was created or enabled.';
+
 CREATE FUNCTION admin.webhook_findings() RETURNS TABLE(subject text, finding text, remedy text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     BEGIN ATOMIC
  SELECT format('webhook %s of organization %s'::text, p.id, p.organization_id) AS format,
      format('Its secret is sealed to the key "%s", which no worker has: nothing is sent.'::text, p.secret_key) AS format,
-     format('Start the workers with that key as one of the keys in LEADS_CRM_KEY. If it is lost, run: leads webhooks rotate-secret %s --overlap-hours 0, and give the receiver the new secret.'::text, p.id) AS format
+     format('Start the workers with that key as one of the keys in LEADS_CRM_KEY. If it is lost, run: leads webhooks rotate-secret %s --overlap 0h, and give the receiver the new secret.'::text, p.id) AS format
     FROM (webhook.endpoint p
       JOIN app.organization o ON ((o.organization_id = p.organization_id)))
    WHERE ((p.state = 'enabled'::text) AND (o.environment = 'live'::text) AND (EXISTS ( SELECT
@@ -6281,12 +6301,31 @@ CREATE FUNCTION admin.webhook_findings() RETURNS TABLE(subject text, finding tex
          END AS format,
      format('Tell the organization. When the receiver works again, run: leads webhooks set %1$s --state enabled. If it is no longer needed, run: leads webhooks delete %1$s'::text, p.id) AS format
     FROM webhook.endpoint p
-   WHERE ((p.state = 'disabled'::text) AND (p.disabled_reason <> 'request'::text));
+   WHERE ((p.state = 'disabled'::text) AND (p.disabled_reason <> 'request'::text))
+ UNION ALL
+  SELECT 'webhooks'::text,
+     format('Secrets that are sealed to a key that is not the current one of the workers, "%s": %s.'::text, k.key_id, s.secrets) AS format,
+     'Keep the old key in LEADS_CRM_KEY, after the new one, until this finding is gone. If it stays for minutes, look at the log of the worker.'::text
+    FROM (webhook.sealing_key k
+      CROSS JOIN LATERAL ( SELECT (count(*) FILTER (WHERE (o.key_id = p.secret_key)) + count(*) FILTER (WHERE ((o.key_id = p.previous_secret_key) AND (p.previous_expires_at > now())))) AS secrets
+            FROM (webhook.endpoint p
+              JOIN webhook.sealing_key o ON (((NOT o.is_current) AND ((o.key_id = p.secret_key) OR (o.key_id = p.previous_secret_key)))))) s)
+   WHERE (k.is_current AND (s.secrets > 0))
+ UNION ALL
+  SELECT ('organization '::text || q.organization_id),
+     format('Events have waited since %s to be queued for its webhooks.'::text, app.utc_text(q.since)) AS format,
+     'Start a worker (leads worker). If one runs, its log has the errors that it meets with this organization.'::text
+    FROM ( SELECT b.organization_id,
+             min(app.id_time(b.id)) AS since
+            FROM webhook.unqueued_batch b
+           GROUP BY b.organization_id) q
+   WHERE (q.since < (now() - '00:05:00'::interval));
 END;
 
 ALTER FUNCTION admin.webhook_findings() OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.webhook_findings() IS 'Findings about webhooks that the worker has disabled, and about those whose secret no worker can open.
+COMMENT ON FUNCTION admin.webhook_findings() IS 'Findings about webhooks that the worker has disabled, about those whose secret no worker can open, about secrets that are not
+sealed to the current key yet, and about events that have waited for webhook.queue_deliveries for more than five minutes.
 
 In the form of admin.findings().';
 
@@ -6922,13 +6961,14 @@ the first 16 digits of the file''s SHA-256. failures: a JSON array of {"row", "e
 finds a lead that exists.
 Raises PT409 import_is_elsewhere and move_has_begun, and PT422 validation_failed if CSV has an unknown column.';
 
-CREATE FUNCTION admin.index_leads(after uuid DEFAULT NULL::uuid, batch integer DEFAULT 1000) RETURNS TABLE(organization_id uuid, indexed integer)
+CREATE FUNCTION admin.index_leads(after uuid DEFAULT NULL::uuid, batch integer DEFAULT 1000, until uuid DEFAULT NULL::uuid) RETURNS TABLE(organization_id uuid, indexed integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 declare
   v_organization_id uuid := coalesce(index_leads.after, '00000000-0000-0000-0000-000000000000');
+  v_last_id uuid := coalesce(index_leads.until, 'ffffffff-ffff-ffff-ffff-ffffffffffff');
   v_ids uuid[];
   v_present uuid[];
   v_locked uuid[];
@@ -6936,7 +6976,10 @@ begin
   v_organization_id := (
     select u.organization_id
     from app.unindexed_lead as u
-    where u.organization_id > v_organization_id and not exists (select from app.placement as f where f.organization_id = u.organization_id and f.is_fenced)
+    where
+      u.organization_id > v_organization_id
+      and u.organization_id <= v_last_id
+      and not exists (select from app.placement as f where f.organization_id = u.organization_id and f.is_fenced)
     order by u.organization_id
     limit 1
   );
@@ -6979,12 +7022,12 @@ begin
   return query select v_organization_id, cardinality(v_ids);
 end $$;
 
-ALTER FUNCTION admin.index_leads(after uuid, batch integer) OWNER TO leads_jobs;
+ALTER FUNCTION admin.index_leads(after uuid, batch integer, until uuid) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.index_leads(after uuid, batch integer) IS 'Stores the words of up to batch leads of one organization that are in the queue app.unindexed_lead.
+COMMENT ON FUNCTION admin.index_leads(after uuid, batch integer, until uuid) IS 'Stores the words of up to batch leads of one organization that are in the queue app.unindexed_lead.
 
-It takes the first organization with an id greater than "after" that has leads in the queue; null: the first of all. Returns no
-row if there is no such organization. indexed: the number of leads.
+It takes the first organization with an id greater than "after" that has leads in the queue; null: the first of all. until:
+the greatest id that it may take; null: any. Returns no row if there is no such organization. indexed: the number of leads.
 
 A lead that another session has locked stays in the queue. Several workers may call it at the same time.';
 
@@ -7067,7 +7110,7 @@ CREATE FUNCTION admin.keys(organization_id uuid DEFAULT NULL::uuid) RETURNS TABL
          CASE
              WHEN (k.revoked_at IS NOT NULL) THEN 'revoked'::text
              WHEN (k.expires_at <= now()) THEN 'expired'::text
-             ELSE 'good'::text
+             ELSE 'active'::text
          END AS "case",
      app.utc_text(k.created_at) AS utc_text,
      app.utc_text(k.expires_at) AS utc_text,
@@ -8220,6 +8263,62 @@ COMMENT ON FUNCTION admin.queue_seals() IS 'Puts the last seal of each organizat
 admin.seal_events does the same for each batch. A worker calls this function when it starts, and once an hour: for the seals that
 an older release wrote.';
 
+CREATE FUNCTION admin.queued_organizations(task text, after uuid DEFAULT NULL::uuid, batch integer DEFAULT 1000) RETURNS SETOF uuid
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := coalesce(queued_organizations.after, '00000000-0000-0000-0000-000000000000');
+begin
+  -- One look into the index for each organization, because the queue of one may be long.
+  for v_number in 1..queued_organizations.batch loop
+    v_organization_id := case queued_organizations.task
+      when 'sealer' then (
+        select u.organization_id from audit.unsealed as u
+        where
+          u.organization_id > v_organization_id
+          and not exists (select from app.placement as f where f.organization_id = u.organization_id and f.is_fenced)
+        order by u.organization_id
+        limit 1
+      )
+      when 'indexer' then (
+        select u.organization_id from app.unindexed_lead as u
+        where
+          u.organization_id > v_organization_id
+          and not exists (select from app.placement as f where f.organization_id = u.organization_id and f.is_fenced)
+        order by u.organization_id
+        limit 1
+      )
+      when 'counter' then (
+        select u.organization_id from app.uncounted_seal as u
+        where
+          u.organization_id > v_organization_id
+          and not exists (select from app.placement as f where f.organization_id = u.organization_id and f.is_fenced)
+        order by u.organization_id
+        limit 1
+      )
+      when 'queuer' then (
+        select b.organization_id from webhook.unqueued_batch as b
+        where
+          b.organization_id > v_organization_id
+          and not exists (select from app.placement as f where f.organization_id = b.organization_id and f.is_fenced)
+        order by b.organization_id
+        limit 1
+      )
+    end;
+    exit when v_organization_id is null;
+    return next v_organization_id;
+  end loop;
+end $$;
+
+ALTER FUNCTION admin.queued_organizations(task text, after uuid, batch integer) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.queued_organizations(task text, after uuid, batch integer) IS 'The organizations in the queue of a task, in the order of their ids: up to batch with an id greater than "after"; null: from the first.
+
+task: sealer (admin.seal_events), indexer (admin.index_leads), counter (admin.count_stages) or queuer (webhook.queue_deliveries).
+The worker calls the function of the task for each of them, so that it knows which organization an error is about. An organization
+that is fenced is left out (app.placement).';
+
 CREATE FUNCTION admin.record_archive_erasure(organization_id uuid, lead_id uuid, year integer, archive_digest bytea, erased json) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8674,7 +8773,7 @@ begin
     begun_at = v_now,
     begun_after = s.attempts
   where s.organization_id = v_organization_id and s.id = any (v_ids);
-  call app.notify('leads_crm');
+  call app.notify('leads_work');
   return cardinality(v_ids);
 end $$;
 
@@ -8790,23 +8889,26 @@ COMMENT ON FUNCTION admin.rotate_key(id uuid, digest bytea, overlap interval) IS
 The existing key is valid until the overlap ends. digest: SHA-256 of the SHA-256 of the new key. Raises PT404 key_not_found,
 PT409 key_not_valid, key_of_form and key_rotated_already, PT422 invalid_overlap.';
 
-CREATE FUNCTION admin.rotate_webhook_secret(webhook_id uuid, sealed_secret bytea, sealing_key text, overlap_hours api.overlap_hours DEFAULT 24) RETURNS SETOF api.webhook
+CREATE FUNCTION admin.rotate_webhook_secret(webhook_id uuid, sealed_secret bytea, sealing_key text, overlap interval DEFAULT '24:00:00'::interval) RETURNS SETOF api.webhook
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_organization_id uuid := admin.known_webhook(rotate_webhook_secret.webhook_id);
 begin
+  if rotate_webhook_secret.overlap not between interval '0' and interval '168 hours' then
+    raise sqlstate 'PT422' using message = 'invalid_overlap', hint = 'The overlap can be 0 to 168 hours.';
+  end if;
   perform webhook.rotate_secret(
     v_organization_id, rotate_webhook_secret.webhook_id, rotate_webhook_secret.sealed_secret,
-    rotate_webhook_secret.sealing_key, rotate_webhook_secret.overlap_hours
+    rotate_webhook_secret.sealing_key, rotate_webhook_secret.overlap
   );
   return query select (webhook.endpoint_item(v_organization_id, rotate_webhook_secret.webhook_id)).*;
 end $$;
 
-ALTER FUNCTION admin.rotate_webhook_secret(webhook_id uuid, sealed_secret bytea, sealing_key text, overlap_hours api.overlap_hours) OWNER TO leads_jobs;
+ALTER FUNCTION admin.rotate_webhook_secret(webhook_id uuid, sealed_secret bytea, sealing_key text, overlap interval) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.rotate_webhook_secret(webhook_id uuid, sealed_secret bytea, sealing_key text, overlap_hours api.overlap_hours) IS 'Replaces the secret of a webhook (see webhook.rotate_secret), and returns the webhook. Raises PT404 webhook_not_found.';
+COMMENT ON FUNCTION admin.rotate_webhook_secret(webhook_id uuid, sealed_secret bytea, sealing_key text, overlap interval) IS 'Replaces the secret of a webhook (see webhook.rotate_secret), and returns the webhook. Raises PT404 webhook_not_found, PT422 invalid_overlap.';
 
 CREATE FUNCTION admin.scoring_models(organization_id uuid) RETURNS TABLE(model text, version integer, state text, document json, created_at text, activated_at text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -8838,14 +8940,15 @@ COMMENT ON FUNCTION admin.scoring_models(organization_id uuid) IS 'The organizat
 
 state: "draft", "active" or "retired". The newest default model is "unused" while the organization has an active model.';
 
-CREATE FUNCTION admin.seal_events(after uuid DEFAULT NULL::uuid, batch integer DEFAULT 1000) RETURNS TABLE(organization_id uuid, sealed integer)
+CREATE FUNCTION admin.seal_events(after uuid DEFAULT NULL::uuid, batch integer DEFAULT 1000, until uuid DEFAULT NULL::uuid) RETURNS TABLE(organization_id uuid, sealed integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_sort TO 'off'
     AS $$
 declare
-  -- A value in place of null, because a plan that handles both scans the queue from its beginning.
+  -- Values in place of null, because a plan that handles both scans the queue from its beginning.
   v_organization_id uuid := coalesce(seal_events.after, '00000000-0000-0000-0000-000000000000');
+  v_last_id uuid := coalesce(seal_events.until, 'ffffffff-ffff-ffff-ffff-ffffffffffff');
   v_event audit.event;
   v_seal audit.seal;
   v_seals audit.seal[] := '{}';
@@ -8855,7 +8958,10 @@ begin
     v_organization_id := (
       select u.organization_id
       from audit.unsealed as u
-      where u.organization_id > v_organization_id and not exists (select from app.placement as f where f.organization_id = u.organization_id and f.is_fenced)
+      where
+        u.organization_id > v_organization_id
+        and u.organization_id <= v_last_id
+        and not exists (select from app.placement as f where f.organization_id = u.organization_id and f.is_fenced)
       order by u.organization_id
       limit 1
     );
@@ -8950,14 +9056,15 @@ begin
   return query select v_organization_id, cardinality(v_seals);
 end $$;
 
-ALTER FUNCTION admin.seal_events(after uuid, batch integer) OWNER TO leads_jobs;
+ALTER FUNCTION admin.seal_events(after uuid, batch integer, until uuid) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.seal_events(after uuid, batch integer) IS 'Seals up to batch new events of one organization, the oldest first.
+COMMENT ON FUNCTION admin.seal_events(after uuid, batch integer, until uuid) IS 'Seals up to batch new events of one organization, the oldest first.
 
 It takes the first organization with an id greater than "after" that has unsealed events; null: the first of all.
-Returns no row if there is no such organization. sealed: the number of events; if it is less than batch, no committed event
-of the organization is left. Leads whose words may have changed are put into app.unindexed_lead, the last seal into
-app.uncounted_seal, and the organization into webhook.unqueued_batch. Several workers may call it at the same time.';
+until: the greatest id that it may take; null: any. Returns no row if there is no such organization. sealed: the number of
+events; if it is less than batch, no committed event of the organization is left. Leads whose words may have changed are put
+into app.unindexed_lead, the last seal into app.uncounted_seal, and the organization into webhook.unqueued_batch. Several
+workers may call it at the same time.';
 
 CREATE FUNCTION admin.sealing_key() RETURNS TABLE(id text, public_key bytea)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -9981,7 +10088,7 @@ ALTER FUNCTION admin.wrong_state(organization_id uuid, step text) OWNER TO leads
 
 COMMENT ON FUNCTION admin.wrong_state(organization_id uuid, step text) IS 'Raises PT409 wrong_state, with the organization''s state as the hint.';
 
-CREATE FUNCTION api.create_form(body text, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
+CREATE FUNCTION api.create_form(body text DEFAULT '{}'::text, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -11824,6 +11931,7 @@ CREATE FUNCTION api.operation_bodies() RETURNS TABLE(operation_id text, body tex
  WITH operation AS (
           SELECT o_1.id,
              r.media_types,
+             (api.default_text(o_1.function, array_position(o_1.arguments, 'body'::text)) IS NULL) AS is_required,
              o_1.request,
                  CASE
                      WHEN ((o_1.request IS NOT NULL) AND (o_1.rule IS NOT NULL)) THEN (o_1.id || '_body'::text)
@@ -11838,7 +11946,11 @@ CREATE FUNCTION api.operation_bodies() RETURNS TABLE(operation_id text, body tex
            WHERE ('body'::text = ANY (o_1.arguments))
          )
   SELECT o.id,
-     api.object_text(VARIADIC ARRAY['required'::text, 'true'::text, 'content'::text, ( SELECT (('{'::text || string_agg(((api.json_text(t.name) || ':'::text) ||
+     api.object_text(VARIADIC ARRAY['required'::text,
+         CASE
+             WHEN o.is_required THEN 'true'::text
+             ELSE NULL::text
+         END, 'content'::text, ( SELECT (('{'::text || string_agg(((api.json_text(t.name) || ':'::text) ||
                  CASE
                      WHEN (t.name ~ '[/+]json$'::text) THEN m.content
                      ELSE '{"schema":{"type":"string"}}'::text
@@ -12065,7 +12177,11 @@ CREATE FUNCTION api.operation_parameters() RETURNS TABLE(operation_id text, para
              a.type,
              api.default_text(o.function, (a."position")::integer) AS default_text,
              (a."position" > (p_1.pronargs - p_1.pronargdefaults)) AS is_optional,
-             COALESCE((o.parameters ->> a.name), d.description, obj_description(a.type, 'pg_type'::name)) AS description,
+             COALESCE((o.parameters ->> a.name),
+                 CASE
+                     WHEN ((a.name = 'idempotency_key'::text) AND ('secret_already_shown'::text = ANY (o.problems))) THEN 'Makes the request safe to repeat: for 24 hours the same key and request return 409 secret_already_shown, because the first response showed a secret, which is not kept.'::text
+                     ELSE NULL::text
+                 END, d.description, obj_description(a.type, 'pg_type'::name)) AS description,
              d.example,
                  CASE
                      WHEN (strpos(o.path, (('{'::text || a.name) || '}'::text)) > 0) THEN 'path'::text
@@ -12834,13 +12950,12 @@ The worker sends the message next, with the same id, so that a receiver that has
 events of the same lead: compare data.position. If it fails, it is tried again like a new one. A delivery that is pending is tried at
 once, unless an earlier one of its lead waits. The webhook must be enabled. A body is ignored.';
 
-CREATE FUNCTION api.rotate_key(id uuid, body text, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
+CREATE FUNCTION api.rotate_key(id uuid, body text DEFAULT '{}'::text, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_organization_id uuid := auth.organization_id('admin');
-  v_fields jsonb;
   v_overlap interval;
   v_key text;
   v_id uuid;
@@ -12851,9 +12966,7 @@ begin
     v_organization_id, rotate_key.idempotency_key, rotate_key.idempotency_wait,
     concat('POST /keys/', rotate_key.id, '/rotate', chr(10), rotate_key.body)
   );
-  v_fields := app.read_object(rotate_key.body);
-  perform app.raise_faults(422, 'validation_failed', auth.rotation_faults(v_fields));
-  v_overlap := make_interval(hours => coalesce((v_fields ->> 'overlap_hours')::numeric::integer, 24));
+  v_overlap := auth.rotation_overlap(rotate_key.body);
 
   perform auth.lock_admin_keys(v_organization_id);
   if v_overlap > interval '0' then
@@ -12882,18 +12995,20 @@ It creates a key with the name, the scope and the expiry of this one. The new ke
 keep it. The old key is valid for overlap_hours more, or until its own expiry if that is sooner. With 0 it is refused from
 now on: if you then lose the response, you need another admin key. A key can be rotated once; then rotate its successor.';
 
-CREATE FUNCTION api.rotate_webhook_secret(id uuid, new_secret text, sealed_secret bytea, sealing_key text, overlap_hours api.overlap_hours DEFAULT 24, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
+CREATE FUNCTION api.rotate_webhook_secret(id uuid, new_secret text, sealed_secret bytea, sealing_key text, body text DEFAULT '{}'::text, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_organization_id uuid := auth.organization_id('admin');
+  v_overlap interval;
 begin
   -- It returns no answer: a repeat of this request is an error.
   perform app.claim_idempotency_key(
     v_organization_id, rotate_webhook_secret.idempotency_key, rotate_webhook_secret.idempotency_wait,
-    format('POST /webhooks/%s/rotate-secret?overlap_hours=%s', rotate_webhook_secret.id, rotate_webhook_secret.overlap_hours)
+    concat('POST /webhooks/', rotate_webhook_secret.id, '/rotate-secret', chr(10), rotate_webhook_secret.body)
   );
+  v_overlap := auth.rotation_overlap(rotate_webhook_secret.body);
   perform
   from webhook.endpoint as p
   where p.organization_id = v_organization_id and p.id = rotate_webhook_secret.id
@@ -12904,7 +13019,7 @@ begin
   end if;
   perform webhook.rotate_secret(
     v_organization_id, rotate_webhook_secret.id, rotate_webhook_secret.sealed_secret, rotate_webhook_secret.sealing_key,
-    rotate_webhook_secret.overlap_hours
+    v_overlap
   );
   perform app.keep_secret_answer(v_organization_id, rotate_webhook_secret.idempotency_key, 200, rotate_webhook_secret.id);
   -- Another statement, which sees the change.
@@ -12917,9 +13032,9 @@ begin
   );
 end $$;
 
-ALTER FUNCTION api.rotate_webhook_secret(id uuid, new_secret text, sealed_secret bytea, sealing_key text, overlap_hours api.overlap_hours, idempotency_key api.idempotency_key, idempotency_wait integer) OWNER TO leads_exec;
+ALTER FUNCTION api.rotate_webhook_secret(id uuid, new_secret text, sealed_secret bytea, sealing_key text, body text, idempotency_key api.idempotency_key, idempotency_wait integer) OWNER TO leads_exec;
 
-COMMENT ON FUNCTION api.rotate_webhook_secret(id uuid, new_secret text, sealed_secret bytea, sealing_key text, overlap_hours api.overlap_hours, idempotency_key api.idempotency_key, idempotency_wait integer) IS 'Rotate a webhook''s secret.
+COMMENT ON FUNCTION api.rotate_webhook_secret(id uuid, new_secret text, sealed_secret bytea, sealing_key text, body text, idempotency_key api.idempotency_key, idempotency_wait integer) IS 'Rotate a webhook''s secret.
 
 The response shows the new secret, once. For overlap_hours each message is signed with both secrets, so that the receiver can
 change over without a gap. A second rotation within this time ends the oldest secret at once.';
@@ -17473,6 +17588,8 @@ begin
       end as old_value,
       case
         when a.atttypid = 'timestamptz'::regtype then to_jsonb(app.utc_text((v_new ->> a.attname)::timestamptz))
+        -- A bound secret of a webhook is the same secret, which a worker has sealed again.
+        when a.attname = 'secret' and v_new ->> 'secret_is_bound' = 'true' then to_jsonb(left(v_old ->> a.attname, 10))
         when a.attname in ('digest', 'credential', 'secret') then to_jsonb(left(v_new ->> a.attname, 10))
         when a.attname = 'url' then to_jsonb(substring(v_new ->> a.attname, '^[^:/?#]+://[^/?#]+'))
         else nullif(v_new -> a.attname, 'null')
@@ -18236,32 +18353,38 @@ not.
 A statement that begins later reads everything up to a position that is "replayed". The same statement does not: its snapshot
 may be older than the comparison.';
 
-CREATE FUNCTION auth.rotation_faults(fields jsonb) RETURNS json
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    BEGIN ATOMIC
- WITH fault(field, code, detail) AS (
-          SELECT f_1.key,
-             'unknown_field'::text AS "?column?",
-             'A rotation has no such field. Leave it out.'::text AS "?column?"
-            FROM jsonb_object_keys(rotation_faults.fields) f_1(key)
-           WHERE (f_1.key <> 'overlap_hours'::text)
-         UNION ALL
-          SELECT 'overlap_hours'::text,
-             'out_of_range'::text,
-             'This must be a whole number from 0 to 168.'::text
-           WHERE (NOT COALESCE(
-                 CASE jsonb_typeof((rotation_faults.fields -> 'overlap_hours'::text))
-                     WHEN 'number'::text THEN (((((rotation_faults.fields ->> 'overlap_hours'::text))::numeric >= (0)::numeric) AND (((rotation_faults.fields ->> 'overlap_hours'::text))::numeric <= (168)::numeric)) AND ((((rotation_faults.fields ->> 'overlap_hours'::text))::numeric % (1)::numeric) = (0)::numeric))
-                     ELSE ((rotation_faults.fields -> 'overlap_hours'::text) = 'null'::jsonb)
-                 END, true))
-         )
-  SELECT json_agg(json_build_object('field', f.field, 'code', f.code, 'detail', f.detail) ORDER BY f.field) AS json_agg
-    FROM fault f;
-END;
+CREATE FUNCTION auth.rotation_overlap(body text) RETURNS interval
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_fields jsonb := app.read_object(rotation_overlap.body);
+begin
+  perform app.raise_faults(422, 'validation_failed', (
+    select json_agg(json_build_object('field', f.field, 'code', f.code, 'detail', f.detail) order by f.field)
+    from (
+      select f.key, 'unknown_field', 'A rotation has no such field. Leave it out.'
+      from jsonb_object_keys(v_fields) as f (key)
+      where f.key <> 'overlap_hours'
+      union all
+      select 'overlap_hours', 'out_of_range', 'This must be a whole number from 0 to 168.'
+      where not coalesce(
+        case jsonb_typeof(v_fields -> 'overlap_hours')
+          when 'number' then
+            (v_fields ->> 'overlap_hours')::numeric between 0 and 168
+            and (v_fields ->> 'overlap_hours')::numeric % 1 = 0
+          else v_fields -> 'overlap_hours' = 'null'
+        end,
+        true
+      )
+    ) as f (field, code, detail)
+  ));
+  return make_interval(hours => coalesce((v_fields ->> 'overlap_hours')::numeric::integer, 24));
+end $$;
 
-ALTER FUNCTION auth.rotation_faults(fields jsonb) OWNER TO leads_auth;
+ALTER FUNCTION auth.rotation_overlap(body text) OWNER TO leads_auth;
 
-COMMENT ON FUNCTION auth.rotation_faults(fields jsonb) IS 'The faults as {field, code, detail}; null: there are none.';
+COMMENT ON FUNCTION auth.rotation_overlap(body text) IS 'For how long the old key or secret stays valid, 24 hours by default. Raises PT400 invalid_body and PT422 validation_failed.';
 
 CREATE FUNCTION auth.take_keys(organization_id uuid, relation text, rows jsonb) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
@@ -18480,6 +18603,7 @@ declare
   v_postponed_until timestamptz;
   v_external_id text;
   v_free integer;
+  v_context text;
 begin
   -- A session that has ended probably belonged to a killed worker: its leases end now. The number of
   -- the attempt stops a worker that only lost its connection; its open calls are still waited for.
@@ -18639,49 +18763,63 @@ begin
       insert into crm.attempt (organization_id, sync_id, number, connection_revision)
       values (v_due.organization_id, v_due.id, v_due.attempts + 1, v_connection.revision);
       v_left := v_left - 1;
-      if v_external_id is not null then
-        perform crm.settle_attempt(
-          v_due.organization_id, v_due.id, v_due.attempts + 1,
-          case v_connection.environment when 'test' then 'simulated' else 'linked' end, v_external_id
-        );
-        exit when v_left = 0;
-        continue;
-      end if;
+      -- An error about one push must not stop all others.
+      begin
+        if v_external_id is not null then
+          perform crm.settle_attempt(
+            v_due.organization_id, v_due.id, v_due.attempts + 1,
+            case v_connection.environment when 'test' then 'simulated' else 'linked' end, v_external_id
+          );
+          exit when v_left = 0;
+          continue;
+        end if;
 
-      return query
-      select
-        v_due.organization_id,
-        v_due.id,
-        v_due.attempts + 1,
-        v_due.vendor,
-        v_connection.settings::json,
-        v_connection.credential,
-        v_connection.credential_key,
-        crm.contact(v_due.lead, v_due.id),
-        (
-          select coalesce(json_agg(json_build_object('email', a.email, 'display_name', a.display_name) order by a.number), '[]')
-          from crm.attempt as a
-          where
-            a.organization_id = v_due.organization_id
-            and a.sync_id = v_due.id
-            and a.sent_at is not null
-            and a.outcome is null
-        ),
-        -- A vendor's search can be case-sensitive, and another lead may have another spelling.
-        array(
-          select distinct a.email
-          from crm.sync as s
-          join crm.attempt as a on a.organization_id = s.organization_id and a.sync_id = s.id
-          where
-            s.organization_id = v_due.organization_id
-            and s.email_key = v_due.lead_email_key
-            and s.vendor = v_due.vendor
-            and s.account = v_due.account
-            and s.status = 'ok'
-            and a.outcome = 'created'
-            and lower(a.email collate "C") = v_due.lead_email_key
-          limit 8
-        );
+        return query
+        select
+          v_due.organization_id,
+          v_due.id,
+          v_due.attempts + 1,
+          v_due.vendor,
+          v_connection.settings::json,
+          v_connection.credential,
+          v_connection.credential_key,
+          crm.contact(v_due.lead, v_due.id),
+          (
+            select coalesce(json_agg(json_build_object('email', a.email, 'display_name', a.display_name) order by a.number), '[]')
+            from crm.attempt as a
+            where
+              a.organization_id = v_due.organization_id
+              and a.sync_id = v_due.id
+              and a.sent_at is not null
+              and a.outcome is null
+          ),
+          -- A vendor's search can be case-sensitive, and another lead may have another spelling.
+          array(
+            select distinct a.email
+            from crm.sync as s
+            join crm.attempt as a on a.organization_id = s.organization_id and a.sync_id = s.id
+            where
+              s.organization_id = v_due.organization_id
+              and s.email_key = v_due.lead_email_key
+              and s.vendor = v_due.vendor
+              and s.account = v_due.account
+              and s.status = 'ok'
+              and a.outcome = 'created'
+              and lower(a.email collate "C") = v_due.lead_email_key
+            limit 8
+          );
+      exception
+        when others then
+          -- Without the error's message, which may contain values.
+          get stacked diagnostics v_context = pg_exception_context;
+          raise warning 'The push % can''t be made (SQLSTATE %).', v_due.id, sqlstate using detail = v_context;
+          perform crm.settle_attempt(
+            v_due.organization_id, v_due.id, v_due.attempts + 1, 'not_made', null, null,
+            format('The push can''t be made (SQLSTATE %s). The log of PostgreSQL says where.', sqlstate)
+          );
+          exit when v_left = 0;
+          continue;
+      end;
       v_free := v_free - 1;
       exit when v_free = 0 or v_left = 0;
     end loop;
@@ -18696,7 +18834,8 @@ Each lease is a new attempt. Its number is the fencing token. A lease ends after
 it, and when the worker''s session ends. running: how many pushes of each organization the worker already has, such as
 {"<organization_id>": 3}; a connection never has more than calls_at_once. Not leased: a push with open attempts that have not
 settled, a push whose address another push has, and a push that waits for Retry-After. If another lead with the same
-address has just got a record, the lead is linked to it. A push of a test organization is simulated. The result contains neither of these pushes.';
+address has just got a record, the lead is linked to it. A push of a test organization is simulated. The result contains neither
+of these pushes. If a push can''t be made, the attempt has failed.';
 
 CREATE FUNCTION crm.open_until(organization_id uuid, sync_id uuid, settle_seconds integer) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
@@ -19149,13 +19288,13 @@ begin
     from crm.sync as s
     where s.organization_id = wake_worker.organization_id and s.lead_id = wake_worker.lead_id and s.status = 'pending'
   ) then
-    call app.notify('leads_crm');
+    call app.notify('leads_work');
   end if;
 end $$;
 
 ALTER FUNCTION crm.wake_worker(organization_id uuid, lead_id uuid) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION crm.wake_worker(organization_id uuid, lead_id uuid) IS 'Sends NOTIFY leads_crm, without data, if the lead has a pending push. Functions call it, not triggers. Workers find changes made in SQL by polling.';
+COMMENT ON FUNCTION crm.wake_worker(organization_id uuid, lead_id uuid) IS 'Sends NOTIFY leads_work, without data, if the lead has a pending push. Functions call it, not triggers. Workers find changes made in SQL by polling.';
 
 CREATE FUNCTION intake.allowed_origin(origins text[], headers jsonb) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -21171,6 +21310,32 @@ COMMENT ON FUNCTION webhook.create_endpoint(organization_id uuid, settings jsonb
 settings: a JSON object (api.new_webhook_input). sealed_secret: its secret, sealed to the worker''s key with the id sealing_key. Raises
 PT422 validation_failed and PT409 too_many_webhooks.';
 
+CREATE FUNCTION webhook.delete_expired_secrets() RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_deleted integer;
+begin
+  with expired as (
+    select p.organization_id, p.id
+    from webhook.endpoint as p
+    where p.previous_expires_at <= now()
+    -- A delivery may be about to end: the next call deletes the secret.
+    for no key update skip locked
+  )
+  update webhook.endpoint as p
+  set previous_secret = null, previous_secret_key = null, previous_is_bound = false, previous_expires_at = null
+  from expired as e
+  where p.organization_id = e.organization_id and p.id = e.id;
+  get diagnostics v_deleted = row_count;
+  return v_deleted;
+end $$;
+
+ALTER FUNCTION webhook.delete_expired_secrets() OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION webhook.delete_expired_secrets() IS 'Deletes the secrets of all webhooks that were replaced, and do not sign any more. Returns their number. A worker calls it every minute.';
+
 CREATE FUNCTION webhook.delete_old_deliveries(batch integer) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -21462,6 +21627,36 @@ COMMENT ON FUNCTION webhook.host_fault(host text) IS 'Why the host of an address
 It accepts names with a dot, public IP addresses, and this machine (localhost, 127.0.0.0/8, ::1), to which a worker sends only if
 LEADS_ALLOW_LOOPBACK_VENDORS is 1. What a name resolves to is checked by the worker at each attempt (app/worker/guard.py).';
 
+CREATE FUNCTION webhook.keep_sealed_secret(organization_id uuid, endpoint_id uuid, old_secret bytea, new_secret bytea, key_id text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  -- Nothing is replaced if the secret was rotated meanwhile, unless it is the previous one now.
+  update webhook.endpoint as p
+  set secret = keep_sealed_secret.new_secret, secret_key = keep_sealed_secret.key_id, secret_is_bound = true
+  where
+    p.organization_id = keep_sealed_secret.organization_id and p.id = keep_sealed_secret.endpoint_id
+    and p.secret = keep_sealed_secret.old_secret;
+  if found then
+    return;
+  end if;
+  update webhook.endpoint as p
+  set
+    previous_secret = keep_sealed_secret.new_secret, previous_secret_key = keep_sealed_secret.key_id,
+    previous_is_bound = true
+  where
+    p.organization_id = keep_sealed_secret.organization_id and p.id = keep_sealed_secret.endpoint_id
+    and p.previous_secret = keep_sealed_secret.old_secret;
+end $$;
+
+ALTER FUNCTION webhook.keep_sealed_secret(organization_id uuid, endpoint_id uuid, old_secret bytea, new_secret bytea, key_id text) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION webhook.keep_sealed_secret(organization_id uuid, endpoint_id uuid, old_secret bytea, new_secret bytea, key_id text) IS 'Replaces a sealed secret of a webhook, the current or the previous one, by the same secret, sealed again.
+
+old_secret: as it was read. new_secret: sealed to the key with the id key_id, and bound to the webhook. The audit log
+does not record it, because the secret is the same.';
+
 CREATE FUNCTION webhook.last_position(organization_id uuid) RETURNS bigint
     LANGUAGE sql STABLE PARALLEL SAFE
     BEGIN ATOMIC
@@ -21720,7 +21915,7 @@ payload of the event.
 
 fields: the names of the changed fields. payload: null if the event was retired: nothing is known of it but what the delivery has.';
 
-CREATE FUNCTION webhook.queue_deliveries(after uuid DEFAULT NULL::uuid, batch integer DEFAULT 1000) RETURNS TABLE(organization_id uuid, queued integer)
+CREATE FUNCTION webhook.queue_deliveries(after uuid DEFAULT NULL::uuid, batch integer DEFAULT 1000, until uuid DEFAULT NULL::uuid) RETURNS TABLE(organization_id uuid, queued integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET enable_hashjoin TO 'off'
@@ -21732,6 +21927,7 @@ CREATE FUNCTION webhook.queue_deliveries(after uuid DEFAULT NULL::uuid, batch in
 #variable_conflict use_column
 declare
   v_organization_id uuid := coalesce(queue_deliveries.after, '00000000-0000-0000-0000-000000000000');
+  v_last_id uuid := coalesce(queue_deliveries.until, 'ffffffff-ffff-ffff-ffff-ffffffffffff');
   v_batch_ids uuid[];
   v_last bigint;
   v_endpoint_ids uuid[];
@@ -21745,7 +21941,10 @@ begin
     v_organization_id := (
       select b.organization_id
       from webhook.unqueued_batch as b
-      where b.organization_id > v_organization_id and not exists (select from app.placement as f where f.organization_id = b.organization_id and f.is_fenced)
+      where
+        b.organization_id > v_organization_id
+        and b.organization_id <= v_last_id
+        and not exists (select from app.placement as f where f.organization_id = b.organization_id and f.is_fenced)
       order by b.organization_id
       limit 1
     );
@@ -21869,12 +22068,13 @@ begin
     end;
 end $$;
 
-ALTER FUNCTION webhook.queue_deliveries(after uuid, batch integer) OWNER TO leads_jobs;
+ALTER FUNCTION webhook.queue_deliveries(after uuid, batch integer, until uuid) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION webhook.queue_deliveries(after uuid, batch integer) IS 'Makes the deliveries of up to batch sealed events for the webhooks of one organization, and moves their positions on.
+COMMENT ON FUNCTION webhook.queue_deliveries(after uuid, batch integer, until uuid) IS 'Makes the deliveries of up to batch sealed events for the webhooks of one organization, and moves their positions on.
 
 It takes the first organization with an id greater than "after" that has rows in webhook.unqueued_batch; null: the first of
-all. Returns no row if there is no such organization. queued: the number of deliveries; batch, if there is more to do.
+all. until: the greatest id that it may take; null: any. Returns no row if there is no such organization. queued: the number of
+deliveries; batch, if there is more to do.
 
 Each enabled webhook gets the events after its position whose action it has chosen, in the order of the seals. It does not
 get events from before it was created, and none of the rows of leads import without --events. The deliveries of a test organization
@@ -21909,7 +22109,7 @@ begin
   update webhook.endpoint as p
   set paused_until = null
   where p.organization_id = redeliver.organization_id and p.id = redeliver.endpoint_id and p.paused_until is not null;
-  call app.notify('leads_crm');
+  call app.notify('leads_work');
   return redeliver.delivery_id;
 end $$;
 
@@ -21963,7 +22163,7 @@ COMMENT ON FUNCTION webhook.release_next(organization_id uuid, endpoint_id uuid,
 lead_id: null: the deliveries that are about no lead, which are in order, too. The caller has locked the webhook, so that no
 delivery is queued meanwhile.';
 
-CREATE FUNCTION webhook.rotate_secret(organization_id uuid, endpoint_id uuid, sealed_secret bytea, sealing_key text, overlap_hours integer) RETURNS void
+CREATE FUNCTION webhook.rotate_secret(organization_id uuid, endpoint_id uuid, sealed_secret bytea, sealing_key text, overlap interval) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -21973,15 +22173,41 @@ begin
   set
     secret = rotate_secret.sealed_secret,
     secret_key = rotate_secret.sealing_key,
-    previous_expires_at = case when rotate_secret.overlap_hours > 0 then
-      date_trunc('milliseconds', clock_timestamp()) + make_interval(hours => rotate_secret.overlap_hours)
+    secret_is_bound = false,
+    previous_expires_at = case when rotate_secret.overlap > interval '0' then
+      date_trunc('milliseconds', clock_timestamp() + rotate_secret.overlap)
     end
   where p.organization_id = rotate_secret.organization_id and p.id = rotate_secret.endpoint_id;
 end $$;
 
-ALTER FUNCTION webhook.rotate_secret(organization_id uuid, endpoint_id uuid, sealed_secret bytea, sealing_key text, overlap_hours integer) OWNER TO leads_owner;
+ALTER FUNCTION webhook.rotate_secret(organization_id uuid, endpoint_id uuid, sealed_secret bytea, sealing_key text, overlap interval) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION webhook.rotate_secret(organization_id uuid, endpoint_id uuid, sealed_secret bytea, sealing_key text, overlap_hours integer) IS 'Replaces the secret of a webhook. The previous one signs too, for overlap_hours; one before it ends now.';
+COMMENT ON FUNCTION webhook.rotate_secret(organization_id uuid, endpoint_id uuid, sealed_secret bytea, sealing_key text, overlap interval) IS 'Replaces the secret of a webhook. The previous one signs too, until the overlap ends; one before it ends now.';
+
+CREATE FUNCTION webhook.secrets_to_seal(key_ids text[], after_organization_id uuid DEFAULT NULL::uuid, after_endpoint_id uuid DEFAULT NULL::uuid, batch integer DEFAULT 1000) RETURNS TABLE(organization_id uuid, endpoint_id uuid, secrets bytea[], secret_keys text[])
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT p.organization_id,
+     p.id,
+     array_agg(s.secret) AS array_agg,
+     array_agg(s.key_id) AS array_agg
+    FROM (webhook.endpoint p
+      CROSS JOIN LATERAL ( VALUES (p.secret,p.secret_key,p.secret_is_bound,NULL::timestamp with time zone), (p.previous_secret,p.previous_secret_key,p.previous_is_bound,p.previous_expires_at)) s(secret, key_id, is_bound, expires_at))
+   WHERE ((ROW(p.organization_id, p.id) > ROW(COALESCE(secrets_to_seal.after_organization_id, '00000000-0000-0000-0000-000000000000'::uuid), COALESCE(secrets_to_seal.after_endpoint_id, '00000000-0000-0000-0000-000000000000'::uuid))) AND (s.key_id = ANY (secrets_to_seal.key_ids)) AND (NOT (s.is_bound AND (s.key_id = (secrets_to_seal.key_ids)[1]))) AND ((s.expires_at IS NULL) OR (s.expires_at > now())) AND (EXISTS ( SELECT
+            FROM webhook.sealing_key k
+           WHERE (k.is_current AND (k.key_id = (secrets_to_seal.key_ids)[1])))))
+   GROUP BY p.organization_id, p.id
+   ORDER BY p.organization_id, p.id
+  LIMIT secrets_to_seal.batch;
+END;
+
+ALTER FUNCTION webhook.secrets_to_seal(key_ids text[], after_organization_id uuid, after_endpoint_id uuid, batch integer) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION webhook.secrets_to_seal(key_ids text[], after_organization_id uuid, after_endpoint_id uuid, batch integer) IS 'The secrets that are not sealed to the current key, or not bound to their webhook, of up to batch webhooks.
+
+key_ids: the ids of the worker''s keys, the current one first. Only secrets that one of them opens. after_organization_id,
+after_endpoint_id: the webhooks after this one, in the order of the ids; null: from the first. A worker opens each, seals it to
+the current public key, bound to its organization and its webhook, and calls webhook.keep_sealed_secret.';
 
 CREATE FUNCTION webhook.send_test(organization_id uuid, endpoint_id uuid) RETURNS uuid
     LANGUAGE plpgsql
@@ -22007,7 +22233,7 @@ begin
   update webhook.endpoint as p
   set paused_until = null
   where p.organization_id = send_test.organization_id and p.id = send_test.endpoint_id and p.paused_until is not null;
-  call app.notify('leads_crm');
+  call app.notify('leads_work');
   return v_delivery_id;
 end $$;
 
@@ -22201,6 +22427,7 @@ begin
   if new.secret is distinct from old.secret then
     new.previous_secret := case when new.previous_expires_at is not null then old.secret end;
     new.previous_secret_key := case when new.previous_expires_at is not null then old.secret_key end;
+    new.previous_is_bound := new.previous_expires_at is not null and old.secret_is_bound;
   end if;
   return new;
 end $$;
@@ -23113,19 +23340,6 @@ COMMENT ON COLUMN intake.submission.content IS 'What was sent: media_type, and f
 
 COMMENT ON COLUMN intake.submission.faults IS 'What was wrong: an array of {field, code, detail}. Null: nothing.';
 
-CREATE TABLE webhook.unqueued_batch (
-    organization_id uuid NOT NULL,
-    id uuid DEFAULT app.new_id() NOT NULL
-);
-ALTER TABLE ONLY webhook.unqueued_batch ALTER COLUMN organization_id SET STATISTICS 0;
-ALTER TABLE ONLY webhook.unqueued_batch ALTER COLUMN id SET STATISTICS 0;
-
-ALTER TABLE ONLY webhook.unqueued_batch FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE webhook.unqueued_batch OWNER TO leads_owner;
-
-COMMENT ON TABLE webhook.unqueued_batch IS 'The queue of webhook.queue_deliveries: a row for each batch of new seals, and for each webhook that was created or enabled.';
-
 ALTER TABLE ONLY app.organization
     ADD CONSTRAINT organization_pkey PRIMARY KEY (organization_id);
 
@@ -23609,13 +23823,13 @@ CREATE TRIGGER _120_keep_identity BEFORE UPDATE ON webhook.endpoint FOR EACH ROW
 
 CREATE TRIGGER _130_count_up BEFORE UPDATE ON webhook.delivery FOR EACH ROW WHEN ((new.attempts < old.attempts)) EXECUTE FUNCTION audit.tg_refuse('attempts is the fencing token and never decreases.');
 
-CREATE TRIGGER _500_stamp BEFORE UPDATE ON webhook.endpoint FOR EACH ROW WHEN ((((((((old.name IS DISTINCT FROM new.name) OR (old.url IS DISTINCT FROM new.url)) OR (old.actions IS DISTINCT FROM new.actions)) OR (old.include IS DISTINCT FROM new.include)) OR (old.state IS DISTINCT FROM new.state)) OR (old.disabled_reason IS DISTINCT FROM new.disabled_reason)) OR (old.secret IS DISTINCT FROM new.secret))) EXECUTE FUNCTION webhook.tg_endpoint__stamp();
+CREATE TRIGGER _500_stamp BEFORE UPDATE ON webhook.endpoint FOR EACH ROW WHEN (((((((((old.name IS DISTINCT FROM new.name) OR (old.url IS DISTINCT FROM new.url)) OR (old.actions IS DISTINCT FROM new.actions)) OR (old.include IS DISTINCT FROM new.include)) OR (old.state IS DISTINCT FROM new.state)) OR (old.disabled_reason IS DISTINCT FROM new.disabled_reason)) OR (old.secret IS DISTINCT FROM new.secret)) AND ((new.secret = old.secret) OR (NOT new.secret_is_bound)))) EXECUTE FUNCTION webhook.tg_endpoint__stamp();
 
 CREATE TRIGGER _800_queue AFTER INSERT ON webhook.endpoint FOR EACH ROW EXECUTE FUNCTION webhook.tg_endpoint__queue();
 
 CREATE TRIGGER _810_queue_enabled AFTER UPDATE ON webhook.endpoint FOR EACH ROW WHEN (((new.state = 'enabled'::text) AND (old.state <> 'enabled'::text))) EXECUTE FUNCTION webhook.tg_endpoint__queue();
 
-CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON webhook.endpoint FOR EACH ROW EXECUTE FUNCTION audit.tg_record('webhook', 'id', 'disabled_at', 'failing_since', 'failures', 'paused_until', 'recovered_at', 'position', 'secret_key', 'previous_secret', 'previous_secret_key', 'previous_expires_at');
+CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON webhook.endpoint FOR EACH ROW EXECUTE FUNCTION audit.tg_record('webhook', 'id', 'disabled_at', 'failing_since', 'failures', 'paused_until', 'recovered_at', 'position', 'secret_key', 'secret_is_bound', 'previous_secret', 'previous_secret_key', 'previous_is_bound', 'previous_expires_at');
 
 ALTER TABLE ONLY admin.lead_import
     ADD CONSTRAINT lead_import_belongs_to_organization FOREIGN KEY (organization_id) REFERENCES app.organization(organization_id);
@@ -24770,8 +24984,8 @@ GRANT ALL ON FUNCTION admin.connect_crm(organization_id uuid, vendor text, accou
 
 REVOKE ALL ON FUNCTION admin.count_days(organization_id uuid, batch integer) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION admin.count_stages(after uuid, batch integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION admin.count_stages(after uuid, batch integer) TO leads_worker;
+REVOKE ALL ON FUNCTION admin.count_stages(after uuid, batch integer, until uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.count_stages(after uuid, batch integer, until uuid) TO leads_worker;
 
 REVOKE ALL ON FUNCTION admin.create_analyst(login text, organization_id uuid, verifier text, expires_at timestamp with time zone) FROM PUBLIC;
 
@@ -25180,10 +25394,15 @@ GRANT INSERT(secret),UPDATE(secret) ON TABLE webhook.endpoint TO leads_jobs;
 GRANT SELECT(secret_key),INSERT(secret_key),UPDATE(secret_key) ON TABLE webhook.endpoint TO leads_exec;
 GRANT INSERT(secret_key),UPDATE(secret_key) ON TABLE webhook.endpoint TO leads_jobs;
 
+GRANT UPDATE(secret_is_bound) ON TABLE webhook.endpoint TO leads_exec;
+GRANT UPDATE(secret_is_bound) ON TABLE webhook.endpoint TO leads_jobs;
+
 GRANT UPDATE(previous_secret) ON TABLE webhook.endpoint TO leads_jobs;
 
 GRANT SELECT(previous_secret_key) ON TABLE webhook.endpoint TO leads_exec;
 GRANT UPDATE(previous_secret_key) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT UPDATE(previous_is_bound) ON TABLE webhook.endpoint TO leads_jobs;
 
 GRANT SELECT(previous_expires_at),UPDATE(previous_expires_at) ON TABLE webhook.endpoint TO leads_exec;
 GRANT UPDATE(previous_expires_at) ON TABLE webhook.endpoint TO leads_jobs;
@@ -25200,6 +25419,14 @@ GRANT INSERT(key_id) ON TABLE webhook.sealing_key TO leads_jobs;
 GRANT INSERT(public_key),UPDATE(public_key) ON TABLE webhook.sealing_key TO leads_jobs;
 
 GRANT INSERT(is_current),UPDATE(is_current) ON TABLE webhook.sealing_key TO leads_jobs;
+
+GRANT SELECT,DELETE ON TABLE webhook.unqueued_batch TO leads_jobs;
+GRANT DELETE ON TABLE webhook.unqueued_batch TO leads_eraser;
+
+GRANT INSERT(organization_id) ON TABLE webhook.unqueued_batch TO leads_jobs;
+GRANT SELECT(organization_id) ON TABLE webhook.unqueued_batch TO leads_eraser;
+
+GRANT SELECT(id) ON TABLE webhook.unqueued_batch TO leads_eraser;
 
 REVOKE ALL ON FUNCTION admin.webhook_findings() FROM PUBLIC;
 
@@ -25291,8 +25518,8 @@ GRANT ALL ON FUNCTION admin.good_key(id uuid, OUT organization_id uuid, OUT envi
 REVOKE ALL ON FUNCTION admin.import_leads(organization_id uuid, file_digest bytea, is_csv boolean, match text, on_duplicate text, push boolean, is_last boolean, events boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.import_leads(organization_id uuid, file_digest bytea, is_csv boolean, match text, on_duplicate text, push boolean, is_last boolean, events boolean) TO leads_operator;
 
-REVOKE ALL ON FUNCTION admin.index_leads(after uuid, batch integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION admin.index_leads(after uuid, batch integer) TO leads_worker;
+REVOKE ALL ON FUNCTION admin.index_leads(after uuid, batch integer, until uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.index_leads(after uuid, batch integer, until uuid) TO leads_worker;
 
 REVOKE ALL ON FUNCTION admin.is_announced(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.is_announced(organization_id uuid) TO leads_operator;
@@ -25441,6 +25668,9 @@ REVOKE ALL ON FUNCTION admin.queue_leads(batch integer) FROM PUBLIC;
 REVOKE ALL ON FUNCTION admin.queue_seals() FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.queue_seals() TO leads_worker;
 
+REVOKE ALL ON FUNCTION admin.queued_organizations(task text, after uuid, batch integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.queued_organizations(task text, after uuid, batch integer) TO leads_worker;
+
 REVOKE ALL ON FUNCTION admin.record_archive_erasure(organization_id uuid, lead_id uuid, year integer, archive_digest bytea, erased json) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.record_archive_erasure(organization_id uuid, lead_id uuid, year integer, archive_digest bytea, erased json) TO leads_operator;
 
@@ -25487,15 +25717,15 @@ GRANT ALL ON FUNCTION admin.revoke_key(id uuid) TO leads_operator;
 REVOKE ALL ON FUNCTION admin.rotate_key(id uuid, digest bytea, overlap interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.rotate_key(id uuid, digest bytea, overlap interval) TO leads_operator;
 
-REVOKE ALL ON FUNCTION admin.rotate_webhook_secret(webhook_id uuid, sealed_secret bytea, sealing_key text, overlap_hours api.overlap_hours) FROM PUBLIC;
-GRANT ALL ON FUNCTION admin.rotate_webhook_secret(webhook_id uuid, sealed_secret bytea, sealing_key text, overlap_hours api.overlap_hours) TO leads_operator;
+REVOKE ALL ON FUNCTION admin.rotate_webhook_secret(webhook_id uuid, sealed_secret bytea, sealing_key text, overlap interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.rotate_webhook_secret(webhook_id uuid, sealed_secret bytea, sealing_key text, overlap interval) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.scoring_models(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.scoring_models(organization_id uuid) TO leads_operator;
 
-REVOKE ALL ON FUNCTION admin.seal_events(after uuid, batch integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION admin.seal_events(after uuid, batch integer) TO leads_worker;
-GRANT ALL ON FUNCTION admin.seal_events(after uuid, batch integer) TO leads_operator;
+REVOKE ALL ON FUNCTION admin.seal_events(after uuid, batch integer, until uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.seal_events(after uuid, batch integer, until uuid) TO leads_worker;
+GRANT ALL ON FUNCTION admin.seal_events(after uuid, batch integer, until uuid) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.sealing_key() FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.sealing_key() TO leads_operator;
@@ -25850,8 +26080,8 @@ GRANT ALL ON FUNCTION api.redeliver_webhook(id uuid, delivery_id uuid) TO leads_
 REVOKE ALL ON FUNCTION api.rotate_key(id uuid, body text, idempotency_key api.idempotency_key, idempotency_wait integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.rotate_key(id uuid, body text, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
 
-REVOKE ALL ON FUNCTION api.rotate_webhook_secret(id uuid, new_secret text, sealed_secret bytea, sealing_key text, overlap_hours api.overlap_hours, idempotency_key api.idempotency_key, idempotency_wait integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION api.rotate_webhook_secret(id uuid, new_secret text, sealed_secret bytea, sealing_key text, overlap_hours api.overlap_hours, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
+REVOKE ALL ON FUNCTION api.rotate_webhook_secret(id uuid, new_secret text, sealed_secret bytea, sealing_key text, body text, idempotency_key api.idempotency_key, idempotency_wait integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.rotate_webhook_secret(id uuid, new_secret text, sealed_secret bytea, sealing_key text, body text, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
 
 REVOKE ALL ON FUNCTION api.routes() FROM PUBLIC;
 GRANT ALL ON FUNCTION api.routes() TO leads_api;
@@ -26352,8 +26582,8 @@ GRANT ALL ON FUNCTION auth.owned_keys(organization_id uuid) TO leads_jobs;
 REVOKE ALL ON FUNCTION auth.position_states(positions text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION auth.position_states(positions text[]) TO leads_api;
 
-REVOKE ALL ON FUNCTION auth.rotation_faults(fields jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION auth.rotation_faults(fields jsonb) TO leads_exec;
+REVOKE ALL ON FUNCTION auth.rotation_overlap(body text) FROM PUBLIC;
+GRANT ALL ON FUNCTION auth.rotation_overlap(body text) TO leads_exec;
 
 REVOKE ALL ON FUNCTION auth.take_keys(organization_id uuid, relation text, rows jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION auth.take_keys(organization_id uuid, relation text, rows jsonb) TO leads_jobs;
@@ -26566,6 +26796,9 @@ REVOKE ALL ON FUNCTION webhook.create_endpoint(organization_id uuid, settings js
 GRANT ALL ON FUNCTION webhook.create_endpoint(organization_id uuid, settings jsonb, sealed_secret bytea, sealing_key text) TO leads_exec;
 GRANT ALL ON FUNCTION webhook.create_endpoint(organization_id uuid, settings jsonb, sealed_secret bytea, sealing_key text) TO leads_jobs;
 
+REVOKE ALL ON FUNCTION webhook.delete_expired_secrets() FROM PUBLIC;
+GRANT ALL ON FUNCTION webhook.delete_expired_secrets() TO leads_worker;
+
 REVOKE ALL ON FUNCTION webhook.delete_old_deliveries(batch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION webhook.delete_old_deliveries(batch integer) TO leads_worker;
 
@@ -26586,6 +26819,9 @@ REVOKE ALL ON FUNCTION webhook.host_fault(host text) FROM PUBLIC;
 GRANT ALL ON FUNCTION webhook.host_fault(host text) TO leads_exec;
 GRANT ALL ON FUNCTION webhook.host_fault(host text) TO leads_jobs;
 
+REVOKE ALL ON FUNCTION webhook.keep_sealed_secret(organization_id uuid, endpoint_id uuid, old_secret bytea, new_secret bytea, key_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION webhook.keep_sealed_secret(organization_id uuid, endpoint_id uuid, old_secret bytea, new_secret bytea, key_id text) TO leads_worker;
+
 REVOKE ALL ON FUNCTION webhook.last_position(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION webhook.last_position(organization_id uuid) TO leads_exec;
 GRANT ALL ON FUNCTION webhook.last_position(organization_id uuid) TO leads_jobs;
@@ -26603,8 +26839,8 @@ GRANT ALL ON FUNCTION webhook.lock_enabled(organization_id uuid, endpoint_id uui
 
 REVOKE ALL ON FUNCTION webhook.message(organization_id uuid, action text, event_id uuid, at timestamp with time zone, "position" bigint, lead_id uuid, payload json, has_values boolean) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION webhook.queue_deliveries(after uuid, batch integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION webhook.queue_deliveries(after uuid, batch integer) TO leads_worker;
+REVOKE ALL ON FUNCTION webhook.queue_deliveries(after uuid, batch integer, until uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION webhook.queue_deliveries(after uuid, batch integer, until uuid) TO leads_worker;
 
 REVOKE ALL ON FUNCTION webhook.redeliver(organization_id uuid, endpoint_id uuid, delivery_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION webhook.redeliver(organization_id uuid, endpoint_id uuid, delivery_id uuid) TO leads_exec;
@@ -26612,9 +26848,12 @@ GRANT ALL ON FUNCTION webhook.redeliver(organization_id uuid, endpoint_id uuid, 
 
 REVOKE ALL ON FUNCTION webhook.release_next(organization_id uuid, endpoint_id uuid, lead_id uuid, at timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION webhook.rotate_secret(organization_id uuid, endpoint_id uuid, sealed_secret bytea, sealing_key text, overlap_hours integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION webhook.rotate_secret(organization_id uuid, endpoint_id uuid, sealed_secret bytea, sealing_key text, overlap_hours integer) TO leads_exec;
-GRANT ALL ON FUNCTION webhook.rotate_secret(organization_id uuid, endpoint_id uuid, sealed_secret bytea, sealing_key text, overlap_hours integer) TO leads_jobs;
+REVOKE ALL ON FUNCTION webhook.rotate_secret(organization_id uuid, endpoint_id uuid, sealed_secret bytea, sealing_key text, overlap interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION webhook.rotate_secret(organization_id uuid, endpoint_id uuid, sealed_secret bytea, sealing_key text, overlap interval) TO leads_exec;
+GRANT ALL ON FUNCTION webhook.rotate_secret(organization_id uuid, endpoint_id uuid, sealed_secret bytea, sealing_key text, overlap interval) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION webhook.secrets_to_seal(key_ids text[], after_organization_id uuid, after_endpoint_id uuid, batch integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION webhook.secrets_to_seal(key_ids text[], after_organization_id uuid, after_endpoint_id uuid, batch integer) TO leads_worker;
 
 REVOKE ALL ON FUNCTION webhook.send_test(organization_id uuid, endpoint_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION webhook.send_test(organization_id uuid, endpoint_id uuid) TO leads_exec;
@@ -26895,14 +27134,6 @@ GRANT UPDATE(faults) ON TABLE intake.submission TO leads_jobs;
 
 GRANT SELECT(created_at) ON TABLE intake.submission TO leads_exec;
 
-GRANT SELECT,DELETE ON TABLE webhook.unqueued_batch TO leads_jobs;
-GRANT DELETE ON TABLE webhook.unqueued_batch TO leads_eraser;
-
-GRANT INSERT(organization_id) ON TABLE webhook.unqueued_batch TO leads_jobs;
-GRANT SELECT(organization_id) ON TABLE webhook.unqueued_batch TO leads_eraser;
-
-GRANT SELECT(id) ON TABLE webhook.unqueued_batch TO leads_eraser;
-
 REVOKE ALL ON FUNCTION admin.crm_connections(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.crm_connections(organization_id uuid) TO leads_operator;
 
@@ -26975,7 +27206,6 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"raised_by":"no_sealing_key","status":503,"code":"no_sealing_key","title":"No worker has started","detail":"A new secret can be stored only after a worker has announced its key. Nothing was done. An operator starts one with: leads worker","field":null,"field_code":null}
 -- {"raised_by":"not_found","status":404,"code":"not_found","title":"Not found","detail":"There is nothing at this address. Check the path and the id.","field":null,"field_code":null}
 -- {"raised_by":"outcome_unknown","status":503,"code":"outcome_unknown","title":"Unavailable","detail":"The connection to the database was lost, and the outcome is unknown. Check whether the change was made, or repeat the request if it has an Idempotency-Key.","field":null,"field_code":null}
--- {"raised_by":"overlap_hours_within_0_and_168","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be a whole number from 0 to 168.","field":"overlap_hours","field_code":"out_of_range"}
 -- {"raised_by":"page_size_within_1_and_200","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be a whole number from 1 to 200.","field":"limit","field_code":"out_of_range"}
 -- {"raised_by":"payload_too_large","status":413,"code":"payload_too_large","title":"Payload too large","detail":"The body is too large. Send a smaller one.","field":null,"field_code":null}
 -- {"raised_by":"precondition_failed","status":412,"code":"precondition_failed","title":"Precondition failed","detail":"The record has changed since you read it, so If-Match does not match. Get the record again and repeat the change.","field":null,"field_code":null}
@@ -27041,7 +27271,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"method":"PUT","path":"/leads/by-reference/{reference}","function":"api.put_lead","scope":"write","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
 
 -- the rows of api.operation
--- {"function":"api.create_form","tag":"Forms","request":"api.form_input","rule":null,"answer":"api.form","form":null,"statuses":[201],"headers":[],"problems":["secret_already_shown"],"parameters":{},"examples":{}}
+-- {"function":"api.create_form","tag":"Forms","request":"api.form_input","rule":null,"answer":"api.form","form":null,"statuses":[201],"headers":[],"problems":["secret_already_shown"],"parameters":{},"examples":{"201": {"id": "01a15d21-5b3c-7e4f-9a5b-6c7d8e9fa0b1", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Contact page", "preset": null, "source": "website", "mapping": {"roof.age": "details.roof_age", "utm_*": "ignore"}, "constants": {"industry": "residential"}, "origins": ["https://www.example.com"], "honeypot": "url", "redirect_url": "https://www.example.com/thanks", "on_duplicate": "fill", "duplicate_hours": 24, "requests_per_minute": 60, "has_secret": false, "state": "active", "address": "/in/lf_live_…", "created_at": "2026-04-20T09:00:00.000Z"}}}
 -- {"function":"api.create_key","tag":"Keys","request":"api.key_input","rule":null,"answer":"api.key","form":null,"statuses":[201],"headers":[],"problems":["secret_already_shown","too_many_keys"],"parameters":{},"examples":{"201": {"id": "01a15d22-6c4d-7f50-8b6c-7d8e9fa0b1c2", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Website", "scope": "write", "environment": "live", "state": "active", "key": "lk_live_…", "created_at": "2026-04-20T09:00:00.000Z", "expires_at": "2027-04-20T00:00:00.000Z", "revoked_at": null, "rotated_from": null, "last_used_at": null}}}
 -- {"function":"api.create_lead","tag":"Leads","request":"api.new_lead_input","rule":{
     "description": "A new lead, with an email, or a name and a company; in some organizations, a name and a phone suffice.",
@@ -27092,8 +27322,8 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"function":"api.push_lead","tag":"CRM","request":null,"rule":null,"answer":"api.lead_sync","form":null,"statuses":[200,202],"headers":[],"problems":["validation_failed","crm_not_configured","crm_outcome_unknown","crm_rejected","crm_unavailable"],"parameters":{},"examples":{"202": {"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "crm_sync": {"vendor": "jobnimbus", "external_id": null, "status": "pending", "last_synced_at": null}}}}
 -- {"function":"api.put_lead","tag":"Leads","request":"api.new_lead_input","rule":null,"answer":"api.lead_item","form":null,"statuses":[200,201],"headers":["Location","ETag"],"problems":[],"parameters":{"reference": "Your own id of the lead."},"examples":{}}
 -- {"function":"api.redeliver_webhook","tag":"Webhooks","request":null,"rule":null,"answer":"api.webhook_delivery","form":null,"statuses":[202],"headers":[],"problems":["webhook_is_disabled"],"parameters":{},"examples":{}}
--- {"function":"api.rotate_key","tag":"Keys","request":"api.key_rotation_input","rule":null,"answer":"api.key","form":null,"statuses":[201],"headers":[],"problems":["secret_already_shown","too_many_keys","key_not_valid","key_rotated_already"],"parameters":{},"examples":{"201": {"id": "01a15d23-7d5e-7061-9c7d-8e9fa0b1c2d3", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Website", "scope": "write", "environment": "live", "state": "active", "key": "lk_live_…", "created_at": "2026-04-27T09:00:00.000Z", "expires_at": null, "revoked_at": null, "rotated_from": "01a15d22-6c4d-7f50-8b6c-7d8e9fa0b1c2", "last_used_at": null}}}
--- {"function":"api.rotate_webhook_secret","tag":"Webhooks","request":null,"rule":null,"answer":"api.webhook","form":null,"statuses":[200],"headers":[],"problems":["secret_already_shown","no_sealing_key"],"parameters":{},"examples":{"200": {"id": "01a15d22-7c4d-7f50-8b6c-7d8e9fa0b1c2", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Data warehouse", "url": "https://hooks.example.com/leads", "actions": ["lead.created", "lead.updated", "lead.erased"], "include": "ids", "state": "enabled", "disabled_reason": null, "disabled_at": null, "failing_since": null, "secret": "whsec_…", "previous_secret_expires_at": "2026-04-28T13:22:05.000Z", "created_at": "2026-04-20T09:00:00.000Z", "updated_at": "2026-04-27T13:22:05.000Z"}}}
+-- {"function":"api.rotate_key","tag":"Keys","request":"api.rotation_input","rule":null,"answer":"api.key","form":null,"statuses":[201],"headers":[],"problems":["secret_already_shown","too_many_keys","key_not_valid","key_rotated_already"],"parameters":{},"examples":{"201": {"id": "01a15d23-7d5e-7061-9c7d-8e9fa0b1c2d3", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Website", "scope": "write", "environment": "live", "state": "active", "key": "lk_live_…", "created_at": "2026-04-27T09:00:00.000Z", "expires_at": null, "revoked_at": null, "rotated_from": "01a15d22-6c4d-7f50-8b6c-7d8e9fa0b1c2", "last_used_at": null}}}
+-- {"function":"api.rotate_webhook_secret","tag":"Webhooks","request":"api.rotation_input","rule":null,"answer":"api.webhook","form":null,"statuses":[200],"headers":[],"problems":["secret_already_shown","no_sealing_key"],"parameters":{},"examples":{"200": {"id": "01a15d22-7c4d-7f50-8b6c-7d8e9fa0b1c2", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Data warehouse", "url": "https://hooks.example.com/leads", "actions": ["lead.created", "lead.updated", "lead.erased"], "include": "ids", "state": "enabled", "disabled_reason": null, "disabled_at": null, "failing_since": null, "secret": "whsec_…", "previous_secret_expires_at": "2026-04-28T13:22:05.000Z", "created_at": "2026-04-20T09:00:00.000Z", "updated_at": "2026-04-27T13:22:05.000Z"}}}
 -- {"function":"api.score_lead","tag":"Scoring","request":null,"rule":null,"answer":"api.new_score","form":null,"statuses":[200],"headers":["ETag"],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.store_leads","tag":"Leads","request":"api.new_lead_input","rule":{
     "description": "The leads. Another media type has the same rows.",
@@ -27168,22 +27398,21 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"type":"api.crm_connection","relation":"crm.connection","never_null":[],"fields":{"settings":{"$ref":"#/components/schemas/CrmConnectionSettings"}},"example":{"id": "01a15d20-0b2c-7d3e-8f4a-5b6c7d8e9fa0", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "vendor": "jobnimbus", "account": "default", "state": "active", "fault": null, "push_stage": "qualified", "settle_seconds": 60, "settings": {"record_type_name": "Customer", "status_name": "Lead"}, "created_at": "2026-04-20T09:00:00.000Z"}}
 -- {"type":"api.crm_push","relation":"crm.sync","never_null":["attempts"],"fields":{},"example":null}
 -- {"type":"api.crm_sync","relation":"crm.sync","never_null":[],"fields":{},"example":null}
--- {"type":"api.exported_lead","relation":"app.lead","never_null":["details"],"fields":{"details":{"$ref":"#/components/schemas/LeadDetailValues"}},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "google_ads", "lead_score": 87, "pipeline_stage": "qualified", "industry": "residential", "company_size": null, "created_at": "2026-04-27T13:22:05.114Z", "updated_at": "2026-04-27T13:22:09.218Z", "pain_points": null, "timeline": "this_week", "budget_range": null, "ai_reasoning": null, "qualification_completed_at": "2026-04-27T13:22:09.218Z", "phone": "(555) 010-0199", "reference": "form-7731", "details": {"roof_age": 12, "insured": true}}}
--- {"type":"api.form","relation":"intake.form","never_null":["id","organization_id","source","mapping","constants","origins","on_duplicate","duplicate_hours","requests_per_minute","has_secret","state","created_at"],"fields":{"mapping":{"$ref":"#/components/schemas/FormMapping"},"constants":{"$ref":"#/components/schemas/FormConstants"},"origins":{"type":"array","items":{"type":"string"}},"state":{"type":"string","enum":["active","revoked"]}},"example":{"id": "01a15d21-5b3c-7e4f-9a5b-6c7d8e9fa0b1", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Contact page", "preset": null, "source": "website", "mapping": {"roof.age": "details.roof_age", "utm_*": "ignore"}, "constants": {}, "origins": ["https://www.example.com"], "honeypot": "url", "redirect_url": "https://www.example.com/thanks", "on_duplicate": "fill", "duplicate_hours": 24, "requests_per_minute": 60, "has_secret": false, "state": "active", "address": null, "created_at": "2026-04-20T09:00:00.000Z"}}
+-- {"type":"api.exported_lead","relation":"app.lead","never_null":["details"],"fields":{"details":{"$ref":"#/components/schemas/LeadDetailValues"}},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "google_ads", "lead_score": 87, "pipeline_stage": "qualified", "industry": "residential", "company_size": null, "created_at": "2026-04-27T13:22:05.114Z", "updated_at": "2026-04-27T13:22:09.218Z", "pain_points": "Recurring basement moisture after spring rain", "timeline": "this_week", "budget_range": null, "ai_reasoning": "High urgency: water damage signal, recent storm event, in-radius", "qualification_completed_at": "2026-04-27T13:22:09.218Z", "phone": "(555) 010-0199", "reference": "form-7731", "details": {"roof_age": 12, "insured": true}}}
+-- {"type":"api.form","relation":"intake.form","never_null":["id","organization_id","source","mapping","constants","origins","on_duplicate","duplicate_hours","requests_per_minute","has_secret","state","created_at"],"fields":{"mapping":{"$ref":"#/components/schemas/FormMapping"},"constants":{"$ref":"#/components/schemas/FormConstants"},"origins":{"type":"array","items":{"type":"string"}},"state":{"type":"string","enum":["active","revoked"]}},"example":{"id": "01a15d21-5b3c-7e4f-9a5b-6c7d8e9fa0b1", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Contact page", "preset": null, "source": "website", "mapping": {"roof.age": "details.roof_age", "utm_*": "ignore"}, "constants": {"industry": "residential"}, "origins": ["https://www.example.com"], "honeypot": "url", "redirect_url": "https://www.example.com/thanks", "on_duplicate": "fill", "duplicate_hours": 24, "requests_per_minute": 60, "has_secret": false, "state": "active", "address": null, "created_at": "2026-04-20T09:00:00.000Z"}}
 -- {"type":"api.form_input","relation":"intake.form","never_null":[],"fields":{"preset":{"type":["string","null"],"enum":["calendly","elementor","google_ads","gravity_forms","jotform","meta","typeform","webflow",null]},"redirect_url":{"type":["string","null"],"maxLength":2000,"pattern":"^https?://[!-~]+$"},"mapping":{"anyOf":[{"$ref":"#/components/schemas/FormMapping"},{"type":"null"}]},"constants":{"anyOf":[{"$ref":"#/components/schemas/FormConstants"},{"type":"null"}]},"origins":{"type":["array","null"],"maxItems":20,"items":{"type":"string","pattern":"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$"}},"duplicate_hours":{"type":["integer","null"],"minimum":1,"maximum":8760},"requests_per_minute":{"type":["integer","null"],"minimum":1,"maximum":6000},"secret":{"type":["string","null"],"minLength":1,"maxLength":255}},"example":{"name": "Contact page", "source": "website", "mapping": {"roof.age": "details.roof_age", "utm_*": "ignore"}, "origins": ["https://www.example.com"], "honeypot": "url", "redirect_url": "https://www.example.com/thanks", "on_duplicate": "fill"}}
 -- {"type":"api.form_submission","relation":"intake.submission","never_null":["id","form_id","outcome","created_at"],"fields":{"content":{"type":["object","null"],"additionalProperties":true},"faults":{"type":["array","null"],"items":{"$ref":"#/components/schemas/FieldError"}}},"example":null}
 -- {"type":"api.health","relation":"app.organization","never_null":["status","organization_id","environment","scopes"],"fields":{"status":{"type":"string","enum":["ok"]},"scopes":{"type":"array","items":{"type":"string","enum":["read","write","admin"]}}},"example":{"status": "ok", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "environment": "live", "scopes": ["read", "write"]}}
 -- {"type":"api.kept_answer","relation":null,"never_null":["created_at"],"fields":{"body":{"type":["object","null"],"additionalProperties":true}},"example":null}
 -- {"type":"api.key","relation":"auth.api_key","never_null":["id","organization_id","scope","environment","state","created_at"],"fields":{"scope":{"type":"string","enum":["read","write","admin"]},"environment":{"type":"string","enum":["live","test"]},"state":{"type":"string","enum":["active","revoked","expired"]}},"example":{"id": "01a15d22-6c4d-7f50-8b6c-7d8e9fa0b1c2", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Website", "scope": "write", "environment": "live", "state": "active", "key": null, "created_at": "2026-04-20T09:00:00.000Z", "expires_at": null, "revoked_at": null, "rotated_from": null, "last_used_at": "2026-04-27T13:22:05.114Z"}}
 -- {"type":"api.key_input","relation":"auth.api_key","never_null":["scope"],"fields":{"scope":{"type":"string","enum":["read","write","admin"]},"expires_at":{"type":["string","null"],"format":"date-time"}},"example":{"name": "Website", "scope": "write", "expires_at": "2027-04-20T00:00:00Z"}}
--- {"type":"api.key_rotation_input","relation":null,"never_null":[],"fields":{"overlap_hours":{"type":["integer","null"],"minimum":0,"maximum":168,"default":24}},"example":{"overlap_hours": 24}}
 -- {"type":"api.lead","relation":"app.lead","never_null":[],"fields":{},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "google_ads", "lead_score": 87, "pipeline_stage": "qualified", "industry": "residential", "company_size": null, "pain_points": "Recurring basement moisture after spring rain", "timeline": "this_week", "budget_range": null, "ai_reasoning": "High urgency: water damage signal, recent storm event, in-radius", "qualification_completed_at": "2026-04-27T13:22:09.218Z", "created_at": "2026-04-27T13:22:05.114Z", "updated_at": "2026-04-27T13:22:09.218Z"}}
 -- {"type":"api.lead_change","relation":"app.lead","never_null":[],"fields":{},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "google_ads", "lead_score": 92, "pipeline_stage": "won", "updated_at": "2026-04-27T18:55:42.001Z"}}
 -- {"type":"api.lead_copy","relation":"crm.sync","never_null":["may_have_made"],"fields":{},"example":null}
 -- {"type":"api.lead_details","relation":"app.lead","never_null":["details"],"fields":{"details":{"$ref":"#/components/schemas/LeadDetailValues"}},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "phone": "(555) 010-0199", "reference": "form-7731", "details": {"roof_age": 12, "insured": true}, "updated_at": "2026-04-27T13:22:09.218Z"}}
 -- {"type":"api.lead_details_input","relation":"app.lead","never_null":[],"fields":{"details":{"anyOf":[{"$ref":"#/components/schemas/LeadDetailPatch"},{"type":"null"}]}},"example":{"phone": "(555) 010-0199", "details": {"roof_age": 12, "color": null}}}
 -- {"type":"api.lead_erasure","relation":null,"never_null":["id","status","copies","webhooks"],"fields":{"status":{"type":"string","enum":["erased","waiting"]}},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "status": "erased", "copies": [{"vendor": "jobnimbus", "account": "default", "status": "ok", "external_id": "jn_117422", "may_have_made": []}], "webhooks": [{"id": "0197f3e2-5b1c-7d4e-9a61-2f0c8b7d3e15", "host": "hooks.example.com", "first_at": "2026-04-27T13:22:06.301Z", "last_at": "2026-04-27T18:55:42.312Z"}]}}
--- {"type":"api.lead_everything","relation":null,"never_null":["signals","scores","crm_pushes","audit_events","kept_answers","is_complete","submissions","webhooks"],"fields":{},"example":{"lead": null, "details": null, "signals": [], "scores": [], "crm_pushes": [], "audit_events": [], "kept_answers": [], "is_complete": true, "submissions": [], "webhooks": []}}
+-- {"type":"api.lead_everything","relation":null,"never_null":["signals","scores","crm_pushes","audit_events","kept_answers","is_complete","submissions","webhooks"],"fields":{},"example":{"lead": {"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "google_ads", "lead_score": 87, "pipeline_stage": "qualified", "industry": "residential", "company_size": null, "pain_points": "Recurring basement moisture after spring rain", "timeline": "this_week", "budget_range": null, "ai_reasoning": "High urgency: water damage signal, recent storm event, in-radius", "qualification_completed_at": "2026-04-27T13:22:09.218Z", "created_at": "2026-04-27T13:22:05.114Z", "updated_at": "2026-04-27T13:22:09.218Z"}, "details": {"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "phone": "(555) 010-0199", "reference": "form-7731", "details": {"roof_age": 12, "insured": true}, "updated_at": "2026-04-27T13:22:09.218Z"}, "signals": [{"id": "01a15d1d-53d4-7897-a198-06530f93fb05", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "lead_id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "type": "storm_event", "value": {"miles": 4.2}, "observed_at": "2026-04-27T13:20:00.000Z", "dedupe_key": null, "created_at": "2026-04-27T13:22:06.030Z"}], "scores": [{"id": "01a15d1f-77aa-7be0-9d1c-2f6a0b1c3d4e", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "lead_id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "kind": "scored", "lead_score": 91, "ai_reasoning": "Recent storm event in service radius (+0.18); phone validated (+0.10); fast form completion (+0.08)", "model": "default", "model_version": 3, "base": 0.55, "contributions": [{"rule": "storm_event", "label": "Recent storm event in service radius", "contribution": 0.18, "signal_id": "01a15d1d-53d4-7897-a198-06530f93fb05"}, {"rule": "phone_validated", "label": "phone validated", "contribution": 0.1, "signal_id": "01a15d1d-53d4-7897-a198-06530f93fb06"}, {"rule": "fast_form", "label": "fast form completion", "contribution": 0.08, "signal_id": "01a15d1d-53d4-7897-a198-06530f93fb07"}], "created_at": "2026-04-27T19:01:15.214Z"}], "crm_pushes": [{"vendor": "jobnimbus", "account": "default", "status": "ok", "external_id": "jn_117422", "error_code": null, "error": null, "last_synced_at": "2026-04-27T19:03:42.118Z", "created_at": "2026-04-27T19:02:40.010Z", "attempts": [{"number": 1, "email": "sarah.mitchell@example.com", "display_name": "Sarah Mitchell", "sent_at": "2026-04-27T19:03:41.250Z", "outcome": "created", "message": null, "created_at": "2026-04-27T19:03:41.002Z"}]}], "audit_events": [{"id": "01a15d1e-0a5c-7c11-8a3c-5d1f1d6c2a91", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "action": "lead.updated", "source": "api", "correlation_id": "4f6c1c0e8d3b4a8c9a35c8f2b1d7e640", "payload": {"lead_id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "diff": {"pipeline_stage": {"from": "qualified", "to": "won"}, "lead_score": {"from": 87, "to": 92}}, "key_id": "3f0d5a52-3c7e-4d6f-9a64-7d1b0a2e4c11"}, "created_at": "2026-04-27T18:55:42.001Z"}], "kept_answers": [{"status": 200, "body": {"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "lead_score": 91, "ai_reasoning": "Recent storm event in service radius (+0.18); phone validated (+0.10); fast form completion (+0.08)", "scored_at": "2026-04-27T19:01:15.214Z"}, "created_at": "2026-04-27T19:01:15.214Z"}], "is_complete": true, "submissions": [{"id": "01a15d1d-4e9f-7b10-8c2d-3e4f5a6b7c8d", "form_id": "01a15d21-5b3c-7e4f-9a5b-6c7d8e9fa0b1", "outcome": "created", "content": null, "faults": null, "created_at": "2026-04-27T13:22:05.114Z"}], "webhooks": [{"id": "01a15d22-7c4d-7f50-8b6c-7d8e9fa0b1c2", "host": "hooks.example.com", "first_at": "2026-04-27T13:22:06.301Z", "last_at": "2026-04-27T18:55:42.312Z"}]}}
 -- {"type":"api.lead_input","relation":"app.lead","never_null":[],"fields":{},"example":{"name": "Sarah Mitchell", "email": "sarah.mitchell@example.com", "source": "website", "industry": "residential", "pipeline_stage": "new"}}
 -- {"type":"api.lead_item","relation":"app.lead","never_null":[],"fields":{},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "google_ads", "lead_score": 87, "pipeline_stage": "qualified", "industry": null, "company_size": null, "created_at": "2026-04-27T13:22:05.114Z", "updated_at": "2026-04-27T13:22:09.218Z"}}
 -- {"type":"api.lead_sync","relation":null,"never_null":["id"],"fields":{},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "crm_sync": {"vendor": "jobnimbus", "external_id": "jn_117422", "status": "ok", "last_synced_at": "2026-04-27T19:03:42.118Z"}}}
@@ -27191,7 +27420,8 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"type":"api.new_score","relation":"scoring.score","never_null":["id","lead_score","ai_reasoning","scored_at"],"fields":{},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "lead_score": 91, "ai_reasoning": "Recent storm event in service radius (+0.18); phone validated (+0.10); fast form completion (+0.08)", "scored_at": "2026-04-27T19:01:15.214Z"}}
 -- {"type":"api.new_webhook_input","relation":"webhook.endpoint","never_null":["url"],"fields":{"url":{"type":"string","maxLength":2000,"pattern":"^https://[!-~]+$"},"actions":{"type":["array","null"],"minItems":1,"maxItems":100,"items":{"$ref":"#/components/schemas/AuditAction"}},"include":{"type":"string","enum":["ids","values"],"default":"ids"}},"example":{"url": "https://hooks.example.com/leads", "name": "Data warehouse", "actions": ["lead.created", "lead.updated", "lead.erased"]}}
 -- {"type":"api.organization","relation":"app.organization","never_null":["id","name","pipeline_stages"],"fields":{},"example":{"id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Acme Restoration", "environment": "live", "pipeline_stages": ["new", "contacted", "qualified", "proposal", "won", "lost"], "created_at": "2026-04-20T09:00:00.000Z"}}
--- {"type":"api.score","relation":"scoring.score","never_null":[],"fields":{"contributions":{"type":["array","null"],"items":{"$ref":"#/components/schemas/Contribution"}}},"example":{"id": "01a15d1f-77aa-7be0-9d1c-2f6a0b1c3d4e", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "lead_id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "kind": "set", "lead_score": 92, "ai_reasoning": null, "model": null, "model_version": null, "base": null, "contributions": null, "created_at": "2026-04-27T18:55:42.001Z"}}
+-- {"type":"api.rotation_input","relation":null,"never_null":[],"fields":{"overlap_hours":{"type":["integer","null"],"minimum":0,"maximum":168,"default":24}},"example":{"overlap_hours": 24}}
+-- {"type":"api.score","relation":"scoring.score","never_null":[],"fields":{"contributions":{"type":["array","null"],"items":{"$ref":"#/components/schemas/Contribution"}}},"example":{"id": "01a15d1f-77aa-7be0-9d1c-2f6a0b1c3d4e", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "lead_id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "kind": "scored", "lead_score": 91, "ai_reasoning": "Recent storm event in service radius (+0.18); phone validated (+0.10); fast form completion (+0.08)", "model": "default", "model_version": 3, "base": 0.55, "contributions": [{"rule": "storm_event", "label": "Recent storm event in service radius", "contribution": 0.18, "signal_id": "01a15d1d-53d4-7897-a198-06530f93fb05"}, {"rule": "phone_validated", "label": "phone validated", "contribution": 0.1, "signal_id": "01a15d1d-53d4-7897-a198-06530f93fb06"}, {"rule": "fast_form", "label": "fast form completion", "contribution": 0.08, "signal_id": "01a15d1d-53d4-7897-a198-06530f93fb07"}], "created_at": "2026-04-27T19:01:15.214Z"}}
 -- {"type":"api.sent_contact","relation":null,"never_null":["display_name","sent_at"],"fields":{},"example":null}
 -- {"type":"api.signal","relation":"scoring.signal","never_null":[],"fields":{"value":{"$ref":"#/components/schemas/SignalValue"}},"example":{"id": "01a15d1d-53d4-7897-a198-06530f93fb05", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "lead_id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "type": "storm_event", "value": {"miles": 4.2}, "observed_at": "2026-04-27T13:20:00.000Z", "dedupe_key": null, "created_at": "2026-04-27T13:22:06.030Z"}}
 -- {"type":"api.signal_input","relation":"scoring.signal","never_null":["type"],"fields":{"value":{"$ref":"#/components/schemas/SignalValue"},"observed_at":{"anyOf":[{"type":"string","format":"date-time"},{"type":"string","format":"date"},{"type":"null"}]}},"example":{"type": "storm_event", "value": {"miles": 4.2}, "observed_at": "2026-04-27T13:20:00Z"}}

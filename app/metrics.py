@@ -241,6 +241,13 @@ def of_worker(totals: WorkerTotals) -> Read:
         )
         for task, at in totals.rounds.copy().items():
             rounds.add_metric([task], at)
+        failing = GaugeMetricFamily(
+            "leads_worker_failing_organizations",
+            "Organizations that a task leaves out for now, because of an error.",
+            labels=["task"],
+        )
+        for task, number in totals.failing.copy().items():
+            failing.add_metric([task], number)
         deliveries = CounterMetricFamily(
             "leads_worker_deliveries",
             "Attempts of deliveries to webhooks that have ended, by their outcome and the delivery's state afterwards.",
@@ -248,7 +255,7 @@ def of_worker(totals: WorkerTotals) -> Read:
         )
         for outcome_and_state, count in totals.deliveries.copy().items():
             deliveries.add_metric([*outcome_and_state], count)
-        yield from (pushes, deliveries, rounds)
+        yield from (pushes, deliveries, rounds, failing)
         yield GaugeMetricFamily("leads_worker_running_pushes", "Pushes that run.", value=totals.running["pushes"])
         yield GaugeMetricFamily(
             "leads_worker_running_deliveries", "Deliveries to webhooks that run.", value=totals.running["deliveries"]

@@ -2,8 +2,8 @@
 with DHKEM(X25519, HKDF-SHA256), HKDF-SHA256 and AES-256-GCM.
 
 The worker derives a key pair from each of its CRM keys, and the database shows the public key. What
-is sealed has the size of the secret and 48 bytes. Unlike a credential (app/worker/vault.py) it
-isn't bound to an organization, which the API server doesn't know when it seals.
+is sealed has the size of the secret and 48 bytes. The API server doesn't know the row that it will be
+stored in. So a worker seals each secret again, bound to its owner (app/worker/secrets.py).
 """
 
 import base64
@@ -25,18 +25,19 @@ def new_secret() -> str:
     return "whsec_" + base64.b64encode(os.urandom(32)).decode()
 
 
-def seal(secret: str, public_key: bytes) -> bytes:
+def seal(secret: str, public_key: bytes, owner: bytes = b"") -> bytes:
     """Seals a secret to a public key of 32 bytes. Two results of the same secret differ.
+    owner: the ids of what the secret belongs to. Only they open it. Empty: it is not known yet.
 
     Raises ValueError for a public key of another size, or of small order.
     """
-    return _SUITE.encrypt(secret.encode(), X25519PublicKey.from_public_bytes(public_key), _INFO)
+    return _SUITE.encrypt(secret.encode(), X25519PublicKey.from_public_bytes(public_key), _INFO + owner)
 
 
-def open(sealed: bytes, private_key: X25519PrivateKey) -> str:
-    """The secret. Raises ValueError if it was sealed to another key, or changed."""
+def open(sealed: bytes, private_key: X25519PrivateKey, owner: bytes = b"") -> str:
+    """The secret. Raises ValueError if it was sealed to another key or for another owner, or changed."""
     try:
-        return _SUITE.decrypt(sealed, private_key, _INFO).decode()
+        return _SUITE.decrypt(sealed, private_key, _INFO + owner).decode()
     except (InvalidTag, ValueError):
         raise ValueError("it was not sealed to this key, or was changed") from None
 

@@ -70,7 +70,7 @@ def measure(database: Database, folder: Path, say: Say) -> dict[str, Any]:
         say("webhooks: the receiver is up again")
         receiver.up()
         superuser.execute("update webhook.endpoint set paused_until = now()")
-        superuser.execute("notify leads_crm")
+        superuser.execute("notify leads_work")
         started, before = time.monotonic(), cpu.seconds(pid)
         postgres_before = cpu.seconds(database.postmaster)
         up = _latency(superuser, other, others)

@@ -336,6 +336,9 @@ reset role;
 \ir webhook/change_endpoint.sql
 \ir webhook/rotate_secret.sql
 \ir webhook/endpoints_without_key.sql
+\ir webhook/secrets_to_seal.sql
+\ir webhook/keep_sealed_secret.sql
+\ir webhook/delete_expired_secrets.sql
 \ir webhook/unqueued_batch.policies.sql
 \ir webhook/unqueued_batch.triggers.sql
 \ir webhook/unqueued_batch.grants.sql
@@ -432,7 +435,7 @@ reset role;
 \ir auth/limit_keys.sql
 \ir api/key_item.sql
 \ir auth/key_faults.sql
-\ir auth/rotation_faults.sql
+\ir auth/rotation_overlap.sql
 \ir api/list_keys.sql
 \ir api/create_key.sql
 \ir api/delete_key.sql
@@ -566,6 +569,7 @@ reset role;
 \ir admin/erase_submissions.sql
 \ir admin/erase_lead.sql
 \ir admin/erase_organization.sql
+\ir admin/queued_organizations.sql
 \ir admin/seal_events.sql
 \ir admin/index_leads.sql
 \ir admin/service_figures.sql

@@ -48,10 +48,13 @@ class Instant(click.ParamType[datetime]):
         self.fail(f"{value!r} is not a time. Use 90d, 2026-12-31 or 2026-12-31T12:00:00Z.", param, ctx)
 
 
-class _Duration(click.ParamType[timedelta]):
+class Duration(click.ParamType[timedelta]):
+    """A number of seconds, minutes, hours or days: 30m, 24h or 7d."""
+
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Parses the argument."""
         if isinstance(value, timedelta):
             return value
         if (duration := _duration(value)) is not None:
@@ -120,7 +123,7 @@ def list_(organization: UUID | None, as_json: bool) -> None:
 
 @keys.command()
 @click.argument("id", type=click.UUID)
-@click.option("--overlap", type=_Duration(), default="24h", show_default=True, help="How long the old key stays valid.")
+@click.option("--overlap", type=Duration(), default="24h", show_default=True, help="How long the old key stays valid.")
 @json_option
 def rotate(id: UUID, overlap: timedelta, as_json: bool) -> None:
     """Create a key that replaces the key ID, and print it. It can't be shown again."""

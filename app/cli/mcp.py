@@ -71,8 +71,11 @@ def mcp(
     if not http and key is None:
         raise Mistake("LEADS_API_KEY is not set: give it a key of the API, such as one of: leads keys create")
     names = {name.strip() for name in tools.split(",")} if tools else set()
+    document = _document(configuration.api_url)
+    if key is not None:
+        _check(configuration.api_url, document, key)
     try:
-        server = mcp_server.make(_document(configuration.api_url), configuration.api_url, key, scope, names)
+        server = mcp_server.make(document, configuration.api_url, key, scope, names)
     except mcp_server.UnknownTool as error:
         raise Mistake(str(error)) from None
     if not http:
@@ -113,6 +116,23 @@ def _document(url: str) -> dict[str, Any]:
     else:
         return document
     raise Mistake(f"{address} can't be read: {reason}. Start the API, or set LEADS_API_URL to its address.")
+
+
+def _check(url: str, document: dict[str, Any], key: str) -> None:
+    """Raises Mistake if the API refuses the key. The tools report any other failure."""
+    address = str(httpx.URL(url).join(document["servers"][0]["url"])).rstrip("/")
+    try:
+        header = {b"Authorization": f"Bearer {key}".encode()}
+        status = httpx.get(f"{address}/health", headers=header, timeout=30).status_code
+    except httpx.LocalProtocolError:
+        status = 401  # no header can have this text
+    except httpx.HTTPError:
+        return
+    if status in (401, 403):
+        raise Mistake(
+            f"The API at {url} refuses the key: it is unknown, revoked or expired, or the token of a form. Set "
+            "LEADS_API_KEY or LEADS_API_KEY_FILE to a key of this API, such as one of: leads keys create"
+        )
 
 
 def _bind(host: str, port: int) -> socket.socket:

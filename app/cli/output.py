@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import Progress, ProgressColumn
 from rich.table import Table
 
+from app import schema_change
 from app.embedded import EmbeddedError
 from app.settings import SettingsError
 
@@ -98,6 +99,11 @@ def plain_errors() -> Iterator[None]:
             _say("The schema of this database is missing or older than this release. Run: leads migrate")
         elif error.sqlstate == "42501":
             _say(f"The login lacks a privilege: {error.diag.message_primary}. Check the address that the command uses.")
+        elif schema_change.is_of_schema(error.sqlstate or "", error.diag.source_function or ""):
+            _say(
+                f"The database reported an error: {error.diag.message_primary}. If leads migrate ran meanwhile, run "
+                "the command again."
+            )
         else:
             _say(f"The database reported an error: {error.diag.message_primary or error}.")
     except UnicodeEncodeError:

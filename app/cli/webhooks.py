@@ -5,6 +5,7 @@ A secret is made here, printed once, and stored sealed to the public key of the 
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from psycopg.rows import DictRow
 
 from app import sealing
 from app.cli.addresses import call, call_with_settings, operator
+from app.cli.keys import Duration
 from app.cli.output import Group, Mistake, json_option, one, rows
 
 _INCLUDE = ("ids", "values")
@@ -122,21 +124,21 @@ def set_(id: UUID, all_actions: bool, skip_missed: bool, as_json: bool, **option
 @webhooks.command("rotate-secret")
 @click.argument("id", type=click.UUID)
 @click.option(
-    "--overlap-hours",
-    type=click.IntRange(0, 168),
-    default=24,
+    "--overlap",
+    type=Duration(),
+    default="24h",
     show_default=True,
-    help="For how many hours the previous secret signs, too.",
+    help="For how long the previous secret signs, too, at most 168h.",
 )
 @json_option
-def rotate_secret(id: UUID, overlap_hours: int, as_json: bool) -> None:
+def rotate_secret(id: UUID, overlap: timedelta, as_json: bool) -> None:
     """Replace the secret of the webhook ID, and print the new one. It can't be shown again.
 
     Until the overlap ends, each message has a signature of each of the two secrets.
     """
     with operator() as connection:
         secret, *sealed = _new_secret(connection)
-        webhook = call(connection, "admin.rotate_webhook_secret", id, *sealed, overlap_hours)[0]
+        webhook = call(connection, "admin.rotate_webhook_secret", id, *sealed, overlap)[0]
     one({**webhook, "secret": secret}, secret, as_json)
 
 

@@ -12,6 +12,9 @@ processes of PostgreSQL cost less than many that wait for a processor. Each stat
 its own. So each is a transaction of its own, an error affects no other statement, and the results
 arrive in the order of the statements, each followed by PIPELINE_SYNC. If anything else arrives, the
 connection is closed, so that no request gets the result of another.
+
+If the schema changes beneath a statement, it is repeated without its prepared statement
+(app/schema_change.py).
 """
 
 import asyncio
@@ -24,7 +27,7 @@ from time import monotonic
 import psycopg
 from psycopg import pq
 
-from app import log, session
+from app import log, schema_change, session
 from app.background import Background
 from app.server.queue import ANYBODY, Client, ClientGone, Crowded, Queue, Unavailable
 from app.server.totals import Totals
@@ -119,8 +122,8 @@ class StatementFailed(Exception):
     constraint: str
     is_fatal: bool = False
     """Whether PostgreSQL, or a pooler, has ended the session with it."""
-    is_stale_plan: bool = False
-    """Whether the type of a prepared statement's result has changed."""
+    is_of_schema: bool = False
+    """Whether the schema may have changed beneath the statement, so that a repetition may succeed."""
 
     @property
     def is_of_session(self) -> bool:
@@ -130,7 +133,7 @@ class StatementFailed(Exception):
         26000 and 42P05 are a prepared statement that is missing or that another client has
         prepared, which happens behind a pooler.
         """
-        return self.is_stale_plan or self.sqlstate.startswith(("08", "25", "26", "42P05"))
+        return self.sqlstate.startswith(("08", "25", "26", "42P05"))
 
 
 @dataclass(slots=True)
@@ -208,6 +211,8 @@ class _Request:
     sent: float = 0.0
     connection: "_Connection | None" = None
     """None: it was not sent."""
+    is_repeated: bool = False
+    """Whether it runs without the prepared statement, because an earlier run has failed."""
     is_prepared: bool = True
     """Whether it was prepared before."""
     missing: int = 1
@@ -279,7 +284,7 @@ class _Connection:
             self.started = request.sent
         self.requests.append(request)
         request.connection = self
-        if not self._pool.is_preparing:
+        if request.is_repeated or not self._pool.is_preparing:
             # The text and the values go in one message, so that no state of the session comes
             # between them.
             self.is_shareable = False
@@ -424,6 +429,13 @@ class _Connection:
         if len(self.requests) == 1 and request in self.requests:
             self.lose()
 
+    def end(self) -> None:
+        """Closes the connection after its last statement. The pool opens another."""
+        self.is_ending = True
+        self.is_shareable = False
+        if not self.requests:
+            self.lose()
+
     def lose(self) -> None:
         """Closes the connection. The pool opens another."""
         if self._leave():
@@ -541,14 +553,17 @@ class Pool:
         timing: Timing | None = None,
         before: Beside | None = None,
         after: Beside | None = None,
+        is_repeated: bool = False,
     ) -> pq.abc.PGresult:
-        """Runs the statement in a transaction of its own, and returns its rows.
+        """Runs the statement in a transaction of its own, and returns its rows. If the schema changes
+        beneath it, it runs again.
 
         If the client disconnects, a statement that waits is not started, and a slow one that only
         reads is cancelled. caller: see Queue. may_share: whether a statement that only reads may
         run on a connection with others. patience: the seconds to wait for a connection. timing: is
         increased by what the statement takes. before, after: run on the same connection, immediately
-        before and behind the statement, and get their results.
+        before and behind the statement, and get their results. is_repeated: see _Request.
+
         Raises Unavailable, ClientGone, ConnectionLost and StatementFailed.
         """
         if statement.seconds > self._seconds:
@@ -574,6 +589,8 @@ class Pool:
             request.before = _beside(before, is_read_only=True)
         if after is not None:
             request.after = _beside(after, is_read_only=False)
+        if is_repeated:
+            request.is_repeated, request.is_prepared = True, False
         try:
             if self._idle and self._queue.enter(caller):
                 self._start(request)
@@ -594,6 +611,10 @@ class Pool:
                 await asyncio.sleep(CROWD_PAUSE)
             timing.wait += monotonic() - now
             raise
+        except StatementFailed as error:
+            if is_repeated or not error.is_of_schema:
+                raise
+            return await self._repeat(request, caller, error, before, after)
         except asyncio.CancelledError:
             # The server is stopping.
             if request.connection is None:
@@ -659,6 +680,45 @@ class Pool:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _repeat(
+        self,
+        request: _Request,
+        caller: bytes,
+        failure: StatementFailed,
+        before: Beside | None,
+        after: Beside | None,
+    ) -> pq.abc.PGresult:
+        """Runs the statement again, which has failed, and may succeed now."""
+        sqlstate = failure.sqlstate
+        for pause in schema_change.PAUSES:
+            await asyncio.sleep(pause)
+            try:
+                result = await self.execute(
+                    request.statement,
+                    request.values,
+                    client=request.client,
+                    caller=caller,
+                    is_read_only=request.is_read_only,
+                    may_share=False,
+                    patience=request.until - monotonic(),
+                    timing=request.timing,
+                    before=before,
+                    after=after,
+                    is_repeated=True,
+                )
+            except StatementFailed as error:
+                if not error.is_of_schema:
+                    raise
+                failure = error
+                continue
+            # The prepared statement may have a parameter of a type that is gone, so that it would
+            # always fail.
+            if self.is_preparing and request.connection is not None:
+                request.connection.end()
+            schema_change.report(sqlstate, request.statement.function)
+            return result
+        raise failure
 
     def _start(self, request: _Request) -> None:
         """Sends the statement. A connection must be idle."""
@@ -755,7 +815,6 @@ def _failure(result: pq.abc.PGresult) -> StatementFailed:
         return value.decode("utf-8", "replace") if value else None
 
     sqlstate = _sqlstate(result)
-    routine = text(pq.DiagnosticField.SOURCE_FUNCTION)
     return StatementFailed(
         sqlstate=sqlstate,
         message=text(pq.DiagnosticField.MESSAGE_PRIMARY) or "",
@@ -763,6 +822,5 @@ def _failure(result: pq.abc.PGresult) -> StatementFailed:
         hint=text(pq.DiagnosticField.MESSAGE_HINT),
         constraint=text(pq.DiagnosticField.CONSTRAINT_NAME) or "",
         is_fatal=text(pq.DiagnosticField.SEVERITY_NONLOCALIZED) in ("FATAL", "PANIC"),
-        # "cached plan must not change result type"
-        is_stale_plan=sqlstate == "0A000" and routine == "RevalidateCachedQuery",
+        is_of_schema=schema_change.is_of_schema(sqlstate, text(pq.DiagnosticField.SOURCE_FUNCTION) or ""),
     )

@@ -222,6 +222,8 @@ async def read_body(request: Request, route: Route, receive: Receive) -> bytes |
         more = message.get("more_body", False) and not is_large
     if is_large:
         return _too_large(route)
+    if not body and not route.needs_body:
+        return b""
     encoding = request.headers.get(b"content-encoding")
     codings = [] if encoding is None else bodies.codings(encoding.decode("latin-1"))
     if refusal := _refusal_of_type(request, route.media_types, codings):
@@ -273,7 +275,9 @@ def parse(
         name = argument.name
         value: bytes | None = argument.default
         if name in ("body", "payload"):
-            value = body
+            # Without a default, the function reports an empty body.
+            if body or value is None:
+                value = body
         elif name == "media_type":
             value = _media_type(request).encode()
         elif name == "request_headers":

@@ -2,7 +2,8 @@
 and what its arguments are.
 
 A function's arguments are filled by their names. A name in braces in the path comes from the path.
-``body`` is the request's body, unchanged, except that CSV becomes JSON (app/csv_rows.py).
+``body`` is the request's body, unchanged, except that CSV becomes JSON (app/csv_rows.py). If it has a
+default, an empty body stands for it, of any media type.
 ``payload`` is a body of any media type as text (app/server/payload.py). ``media_type`` is the type of
 either, without its parameters. ``if_match`` and ``idempotency_key`` come from their headers, and
 ``request_headers`` is a JSON object of all headers. ``client_address`` is the IP address of the
@@ -108,6 +109,11 @@ class Route:
     def takes_body(self) -> bool:
         """Whether the request's body is read."""
         return "body" in self.names or self.takes_payload
+
+    @cached_property
+    def needs_body(self) -> bool:
+        """Whether a request must have a body. Otherwise an empty one stands for the argument's default."""
+        return all(argument.default is None for argument in self.arguments if argument.name == "body")
 
     @cached_property
     def makes_secret(self) -> bool:

@@ -3,12 +3,17 @@
 import asyncio
 import os
 import socket
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from psycopg.rows import namedtuple_row
 
-from app import session
+from app import schema_change, session
+
+Call = Callable[..., Awaitable[list[Any]]]
+"""Calls a function with arguments, and returns its rows."""
 
 SESSION = session.ALL | {
     "idle_in_transaction_session_timeout": "10000",
@@ -41,26 +46,56 @@ class Connection:
         self._lock = asyncio.Lock()
 
     async def call(self, function: str, *arguments: Any) -> list[Any]:
-        """The rows of a function's result. Raises psycopg.Error."""
+        """The rows of a function's result. If the schema changes beneath it, it runs again.
+        Raises psycopg.Error.
+        """
         statement = f"select * from {function}({', '.join(['%s'] * len(arguments))})"
         async with self._lock:
-            connection = self._connection
-            if connection is None or connection.closed:
-                connection = await psycopg.AsyncConnection.connect(
-                    self._conninfo, autocommit=True, row_factory=namedtuple_row
-                )
-                self._connection = connection
-            timer = asyncio.get_running_loop().call_later(PATIENCE, _hang_up, connection)
-            try:
-                cursor = await connection.execute(statement, arguments)
-                return await cursor.fetchall()
-            finally:
-                timer.cancel()
+            sqlstate = ""
+            for pause in (*schema_change.PAUSES, None):
+                try:
+                    rows = await self._run(statement, arguments)
+                except psycopg.Error as error:
+                    state = error.sqlstate or ""
+                    if pause is None or not schema_change.is_of_schema(state, error.diag.source_function or ""):
+                        raise
+                    sqlstate = sqlstate or state
+                    # psycopg has prepared the statement, which may fail for good.
+                    await self.close()
+                    await asyncio.sleep(pause)
+                else:
+                    if sqlstate:
+                        schema_change.report(sqlstate, function)
+                    return rows
+            raise AssertionError
+
+    async def _run(self, statement: str, arguments: Sequence[Any]) -> list[Any]:
+        connection = self._connection
+        if connection is None or connection.closed:
+            connection = await psycopg.AsyncConnection.connect(
+                self._conninfo, autocommit=True, row_factory=namedtuple_row
+            )
+            self._connection = connection
+        timer = asyncio.get_running_loop().call_later(PATIENCE, _hang_up, connection)
+        try:
+            cursor = await connection.execute(statement, arguments)
+            return await cursor.fetchall()
+        finally:
+            timer.cancel()
 
     async def close(self) -> None:
         """Closes the connection."""
         if self._connection is not None:
             await self._connection.close()
+
+
+async def call_for(call: Call, function: str, organization_id: UUID, batch: int) -> int | None:
+    """Calls a function that works for the first organization with an id after one and until another, so that
+    this is the organization or none. Returns how much was done; None: the function has taken no organization.
+    """
+    before = UUID(int=max(organization_id.int - 1, 0))
+    rows = await call(function, before, batch, organization_id)
+    return int(rows[0][1]) if rows else None
 
 
 def _hang_up(connection: psycopg.AsyncConnection[Any]) -> None:

@@ -54,7 +54,8 @@ class Deliveries:
 
     def _report(self, delivery: Delivery, started: int, result: Result, state: str) -> None:
         status = {} if result.http_status is None else {"status": result.http_status}
-        members = {**_about(delivery), "outcome": result.outcome, **status, "delivery": state}
+        reason = {} if result.message is None else {"reason": result.message}
+        members = {**_about(delivery), "outcome": result.outcome, **status, **reason, "delivery": state}
         attributes = {"organization_id": delivery.organization_id, **_about(delivery), "outcome": result.outcome}
         report(self._spans, "deliver webhook", started, delivery.trace_id, members, attributes)
 

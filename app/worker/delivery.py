@@ -10,6 +10,7 @@ import math
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 
 import httpx
@@ -66,14 +67,15 @@ class Result:
 
 async def deliver(client: httpx.AsyncClient, vault: Vault, delivery: Delivery) -> Result:
     """Posts the event. Only a response with a status of 2xx is a success: a redirect isn't followed."""
+    open = partial(vault.open, organization_id=delivery.organization_id, endpoint_id=delivery.endpoint_id)
     (current, key_id), *previous = delivery.secrets
     try:
-        secrets = [vault.open(current, key_id=key_id)]
+        secrets = [open(current, key_id=key_id)]
     except VaultError as error:
         return Result("failed", message=str(error))
     for secret, key_id in previous:
         with suppress(VaultError):  # the loss of its key may be why there is another secret now
-            secrets.append(vault.open(secret, key_id=key_id))
+            secrets.append(open(secret, key_id=key_id))
     now = datetime.now(UTC)
 
     async def in_time(_: Sent | None) -> float:

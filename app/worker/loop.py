@@ -1,8 +1,6 @@
 """The worker: it runs the loops of pushes and of deliveries, seals the audit log and keeps house."""
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable
 from functools import partial
 from uuid import UUID
 
@@ -17,21 +15,19 @@ from app.worker.deliveries import Deliveries
 from app.worker.leasing import Leasing
 from app.worker.outbox import Outbox
 from app.worker.pushes import Pushes
+from app.worker.rounds import Rounds
+from app.worker.secrets import Secrets
 from app.worker.totals import PERIOD, Totals
 from app.worker.vault import Vault
 from app.worker.webhook_queue import WebhookQueue
-
-SEAL = 1.0
-"""Seconds between two rounds of the sealer.
-For that long an event can be changed without a seal that shows it.
-"""
 
 ATTEMPTS = 5
 """Failures in a row after which the worker ends."""
 
 _HOUSEKEEPING = 3600.0
 _BATCH = 1000
-_CHANNEL = "leads_crm"
+_CHANNEL = "leads_work"
+"""The database notifies this channel when a push or a delivery is due, or a connection has changed."""
 
 
 class Worker:
@@ -55,6 +51,18 @@ class Worker:
         self._clients = [client(allow_loopback=allow_loopback) for _ in range(2)]
         self._spans = tracing.start("leads-worker")
         self._background = Background(attempts=ATTEMPTS)
+        self._announced = asyncio.Event()
+        self._secrets = Secrets(self._queuer, vault)
+        # Seals events, stores words, counts stays, and queues deliveries.
+        self._rounds = {
+            task: Rounds(task, self._sealer.queued_organizations, work, self._totals)
+            for task, work in (
+                ("sealer", self._sealer.seal),
+                ("indexer", self._sealer.index),
+                ("counter", self._sealer.count),
+                ("queuer", self._queue),
+            )
+        }
         self._pushes = Leasing(
             self._outbox,
             Pushes(self._outbox, vault, self._clients[0], self._totals, self._spans).work,
@@ -85,10 +93,8 @@ class Worker:
                         ("announcer", self._announce),
                         ("listener", self._listen),
                         ("housekeeping", self._clean_up),
-                        ("sealer", partial(self._go_round, "sealer", self._sealer.seal)),
-                        ("indexer", partial(self._go_round, "indexer", self._sealer.index)),
-                        ("counter", partial(self._go_round, "counter", self._sealer.count)),
-                        ("queuer", partial(self._go_round, "queuer", self._queue)),
+                        ("secrets", self._seal_secrets),
+                        *((task, rounds.run) for task, rounds in self._rounds.items()),
                     )
                 ]
                 if self._has_metrics:
@@ -141,27 +147,8 @@ class Worker:
                 self._totals.figures = None
             await asyncio.sleep(PERIOD)
 
-    async def _go_round(
-        self, name: str, work: Callable[[UUID | None, int], Awaitable[tuple[UUID, int] | None]]
-    ) -> None:
-        """Seals events, stores words, counts stays, or queues deliveries, of one organization after
-        another, round after round.
-        """
-        after: UUID | None = None
-        has_more = False
-        while True:
-            batch = await work(after, _BATCH)
-            if batch is not None:
-                after, count = batch
-                has_more |= count == _BATCH
-                continue
-            self._totals.rounds[name] = time.time()
-            if not has_more:
-                await asyncio.sleep(SEAL)
-            after, has_more = None, False
-
-    async def _queue(self, after: UUID | None, batch: int) -> tuple[UUID, int] | None:
-        queued = await self._queuer.queue(after, batch)
+    async def _queue(self, organization_id: UUID, batch: int) -> int | None:
+        queued = await self._queuer.queue(organization_id, batch)
         if queued is not None:
             self._deliveries.wake()
         return queued
@@ -169,6 +156,12 @@ class Worker:
     async def _announce(self) -> None:
         """Announces the public keys of this worker, once."""
         await self._queuer.announce_keys(self._vault.public_keys())
+        self._announced.set()
+
+    async def _seal_secrets(self) -> None:
+        # Before, the key to seal to may be another worker's.
+        await self._announced.wait()
+        await self._secrets.run()
 
     async def _clean_up(self) -> None:
         """Creates partitions, queues seals, warns of missing keys, and deletes what has expired, once an hour."""

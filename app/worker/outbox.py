@@ -8,7 +8,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from app.worker.connection import Connection
+from app.worker.connection import Connection, call_for
 from app.worker.push import Outcome
 from app.worker.totals import Figure
 from app.worker.vendors import Contact, Sent
@@ -101,30 +101,27 @@ class Outbox:
         """Deletes what forms have received, after 30 days. Returns the number of submissions."""
         return int((await self._call("admin.delete_old_submissions", batch))[0][0])
 
-    async def seal(self, after: UUID | None, batch: int) -> tuple[UUID, int] | None:
-        """Seals events of the next organization: its id and their number.
-        None: no organization follows.
-        """
-        rows = await self._call("admin.seal_events", after, batch)
-        return (rows[0].organization_id, rows[0].sealed) if rows else None
+    async def queued_organizations(self, task: str, after: UUID | None, batch: int) -> list[UUID]:
+        """The next organizations after one for which a task of the worker has something to do."""
+        return [row[0] for row in await self._call("admin.queued_organizations", task, after, batch)]
 
-    async def index(self, after: UUID | None, batch: int) -> tuple[UUID, int] | None:
-        """Stores the words of leads of the next organization: its id and their number.
-        None: no organization follows.
-        """
-        rows = await self._call("admin.index_leads", after, batch)
-        return (rows[0].organization_id, rows[0].indexed) if rows else None
+    async def seal(self, organization_id: UUID, batch: int) -> int | None:
+        """Seals events of an organization, and returns their number. None: another worker seals them."""
+        return await call_for(self._call, "admin.seal_events", organization_id, batch)
+
+    async def index(self, organization_id: UUID, batch: int) -> int | None:
+        """Stores the words of leads of an organization, and returns their number. None: no lead waits."""
+        return await call_for(self._call, "admin.index_leads", organization_id, batch)
 
     async def figures(self) -> list[Figure]:
         """Numbers about the whole installation."""
         return [Figure(row.name, row.label, row.value) for row in await self._call("admin.service_figures")]
 
-    async def count(self, after: UUID | None, batch: int) -> tuple[UUID, int] | None:
-        """Writes the stays in stages from sealed events of the next organization: its id and the
-        number of events. None: no organization follows.
+    async def count(self, organization_id: UUID, batch: int) -> int | None:
+        """Writes the stays in stages from sealed events of an organization, and returns the number of events.
+        None: another worker counts them, or they can't be counted in the organization's time zone.
         """
-        rows = await self._call("admin.count_stages", after, batch)
-        return (rows[0].organization_id, rows[0].counted) if rows else None
+        return await call_for(self._call, "admin.count_stages", organization_id, batch)
 
     async def queue_seals(self) -> None:
         """Queues the seals that no other function has queued for ``count``."""

@@ -30,6 +30,8 @@ class Totals:
     """The pushes and the deliveries that run."""
     rounds: dict[str, float] = field(default_factory=dict)
     """When the sealer, the indexer, the counter and the queuer have last looked at all organizations (time.time)."""
+    failing: Counter[str] = field(default_factory=Counter)
+    """The organizations that a task leaves out for now, because of an error."""
     figures: tuple[Figure, ...] | None = None
     """None: the last reading has failed."""
     figures_at: float = 0.0

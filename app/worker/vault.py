@@ -11,6 +11,7 @@ import hashlib
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
@@ -59,19 +60,25 @@ class Vault:
         """The public keys that secrets are sealed to, in the order of the ids."""
         return [sealing.public_bytes(key) for key in self._sealing.values()]
 
-    def open(self, sealed: bytes, *, key_id: str) -> str:
-        """The secret that was sealed to the key's public key. Raises VaultError."""
+    def seal(self, secret: str, *, organization_id: UUID, endpoint_id: UUID) -> tuple[bytes, str]:
+        """Seals the secret of a webhook so that only this webhook opens it. Returns it with the key's id."""
+        id = self.ids[0]
+        return sealing.seal(secret, sealing.public_bytes(self._sealing[id]), _owner(organization_id, endpoint_id)), id
+
+    def open(self, sealed: bytes, *, key_id: str, organization_id: UUID, endpoint_id: UUID) -> str:
+        """The secret of a webhook that was sealed to the key's public key. Raises VaultError."""
         if key_id not in self._sealing:
             raise VaultError(
                 f"The secret was sealed to the key {key_id}, which is not here: "
                 "restore that key, or rotate the webhook's secret."
             )
-        try:
-            return sealing.open(sealed, self._sealing[key_id])
-        except ValueError:
-            raise VaultError(
-                f"The secret is not what was sealed to the key {key_id}: rotate the webhook's secret."
-            ) from None
+        # A new secret has no owner until a worker has sealed it again.
+        for owner in (_owner(organization_id, endpoint_id), b""):
+            with suppress(ValueError):
+                return sealing.open(sealed, self._sealing[key_id], owner)
+        raise VaultError(
+            f"The secret is not what was sealed to the key {key_id} for this webhook: rotate the webhook's secret."
+        )
 
 
 def key_id(key: bytes) -> str:
@@ -97,6 +104,10 @@ def _key(text: str) -> bytes:
     if not re.fullmatch(r"[A-Za-z0-9+/]{43}=?", text):
         raise ValueError("it must be keys of 32 bytes in base64, separated by commas")
     return base64.b64decode(text.rstrip("=") + "=")
+
+
+def _owner(organization_id: UUID, endpoint_id: UUID) -> bytes:
+    return organization_id.bytes + endpoint_id.bytes
 
 
 def _bound_to(organization_id: UUID, vendor: str, key_id: str) -> bytes:

@@ -179,6 +179,7 @@ from (values
     execute on admin.delete_old_submissions
     execute on admin.index_leads
     execute on admin.queue_seals
+    execute on admin.queued_organizations
     execute on admin.seal_events
     execute on admin.service_figures
     execute on crm.begin_call
@@ -189,6 +190,9 @@ from (values
     execute on crm.trace_id
     execute on webhook.announce_keys
     execute on webhook.endpoints_without_key
+    execute on webhook.secrets_to_seal
+    execute on webhook.keep_sealed_secret
+    execute on webhook.delete_expired_secrets
     execute on webhook.delete_old_deliveries
     execute on webhook.lease_deliveries
     execute on webhook.queue_deliveries
@@ -258,7 +262,7 @@ from (values
     insert (organization_id, id, name, url, actions, include, position, secret, secret_key) on webhook.endpoint
     update (
       name, url, actions, include, state, disabled_reason, disabled_at, failing_since, failures, paused_until, recovered_at,
-      position, secret, secret_key, previous_expires_at
+      position, secret, secret_key, secret_is_bound, previous_expires_at
     ) on webhook.endpoint
     delete on webhook.endpoint
     select on webhook.delivery
@@ -374,7 +378,7 @@ from (values
     execute on auth.new_key
     execute on auth.organization_id
     execute on auth.roles
-    execute on auth.rotation_faults
+    execute on auth.rotation_overlap
     execute on crm.account_in_force
     execute on crm.push_answer
     execute on crm.request_push
@@ -606,7 +610,7 @@ from (values
     insert (organization_id, id, name, url, actions, include, position, secret, secret_key) on webhook.endpoint
     update (
       name, url, actions, include, state, disabled_reason, disabled_at, failing_since, failures, paused_until, recovered_at,
-      position, secret, secret_key, previous_secret, previous_secret_key, previous_expires_at
+      position, secret, secret_key, secret_is_bound, previous_secret, previous_secret_key, previous_is_bound, previous_expires_at
     ) on webhook.endpoint
     delete, select on webhook.delivery
     insert (

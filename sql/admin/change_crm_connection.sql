@@ -28,7 +28,7 @@ begin
   if change_crm_connection.change = 'resume' then
     perform crm.push_skipped(v_organization_id);
   end if;
-  call app.notify('leads_crm');
+  call app.notify('leads_work');
 end $$;
 
 comment on function admin.change_crm_connection(uuid, text) is

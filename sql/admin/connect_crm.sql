@@ -67,7 +67,7 @@ begin
     blocked_until = null,
     paced_until = null;
   perform crm.push_skipped(v_organization.organization_id);
-  call app.notify('leads_crm');
+  call app.notify('leads_work');
 exception
   when foreign_key_violation then
     raise sqlstate 'PT404' using message = 'stage_not_found', hint = format(

@@ -1,7 +1,7 @@
 -- admin.count_stages - writes the leads' stays in stages from the sealed events. A worker calls it every second.
 set local role leads_jobs;
 
-create or replace function admin.count_stages(after uuid default null, batch integer default 1000)
+create or replace function admin.count_stages(after uuid default null, batch integer default 1000, until uuid default null)
 returns table (organization_id uuid, counted integer) language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 -- Without statistics the planner could read all rows of an organization for a join with a few.
@@ -13,6 +13,7 @@ as $$
 #variable_conflict use_column
 declare
   v_organization_id uuid := coalesce(count_stages.after, '00000000-0000-0000-0000-000000000000');
+  v_last_id uuid := coalesce(count_stages.until, 'ffffffff-ffff-ffff-ffff-ffffffffffff');
   v_progress app.stage_progress;
   v_time_zone text;
   v_erased_at timestamptz;
@@ -24,7 +25,10 @@ begin
     v_organization_id := (
       select u.organization_id
       from app.uncounted_seal as u
-      where u.organization_id > v_organization_id and not exists (select from app.placement as f where f.organization_id = u.organization_id and f.is_fenced)
+      where
+        u.organization_id > v_organization_id
+        and u.organization_id <= v_last_id
+        and not exists (select from app.placement as f where f.organization_id = u.organization_id and f.is_fenced)
       order by u.organization_id
       limit 1
     );
@@ -156,13 +160,14 @@ begin
     case when v_is_done then (v_until - v_progress.position)::integer else count_stages.batch end;
 end $$;
 
-comment on function admin.count_stages(uuid, integer) is
+comment on function admin.count_stages(uuid, integer, uuid) is
 $$Writes the stays and the days of up to batch sealed events of one organization into app.stage_stay and app.stage_day.
 
 It takes the first organization with an id greater than "after" that has seals in the queue app.uncounted_seal; null: the first
-of all. Returns no row if there is no such organization. counted: the number of events; batch, if there is more to do.
+of all. until: the greatest id that it may take; null: any. Returns no row if there is no such organization. counted: the
+number of events; batch, if there is more to do.
 
 A call that is interrupted changes nothing, and the next one begins with the same event. Several workers may call it at the
 same time. Once an event is counted, the figures do not need it any more.$$;
 
-grant execute on function admin.count_stages(uuid, integer) to leads_worker;
+grant execute on function admin.count_stages(uuid, integer, uuid) to leads_worker;

@@ -19,7 +19,8 @@ begin
     ),
     case
       when app.is_time_zone(o.time_zone)
-        then 'Start a worker (leads worker). If one runs, wait: it counts some ten thousand events per second.'
+        then 'Start a worker (leads worker). If one runs, wait: it counts some ten thousand events per second. Its log has the errors '
+          'that it meets with this organization.'
       else format(
         'The server does not know the time zone %s. Install it (Debian: tzdata-legacy), or run: leads organizations set %s '
         '--time-zone NAME', o.time_zone, o.organization_id

@@ -1,12 +1,13 @@
 -- admin.index_leads - stores the words of leads that were created or changed. A worker calls it every second.
 set local role leads_jobs;
 
-create or replace function admin.index_leads(after uuid default null, batch integer default 1000)
+create or replace function admin.index_leads(after uuid default null, batch integer default 1000, until uuid default null)
 returns table (organization_id uuid, indexed integer) language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
   v_organization_id uuid := coalesce(index_leads.after, '00000000-0000-0000-0000-000000000000');
+  v_last_id uuid := coalesce(index_leads.until, 'ffffffff-ffff-ffff-ffff-ffffffffffff');
   v_ids uuid[];
   v_present uuid[];
   v_locked uuid[];
@@ -14,7 +15,10 @@ begin
   v_organization_id := (
     select u.organization_id
     from app.unindexed_lead as u
-    where u.organization_id > v_organization_id and not exists (select from app.placement as f where f.organization_id = u.organization_id and f.is_fenced)
+    where
+      u.organization_id > v_organization_id
+      and u.organization_id <= v_last_id
+      and not exists (select from app.placement as f where f.organization_id = u.organization_id and f.is_fenced)
     order by u.organization_id
     limit 1
   );
@@ -57,12 +61,12 @@ begin
   return query select v_organization_id, cardinality(v_ids);
 end $$;
 
-comment on function admin.index_leads(uuid, integer) is
+comment on function admin.index_leads(uuid, integer, uuid) is
 $$Stores the words of up to batch leads of one organization that are in the queue app.unindexed_lead.
 
-It takes the first organization with an id greater than "after" that has leads in the queue; null: the first of all. Returns no
-row if there is no such organization. indexed: the number of leads.
+It takes the first organization with an id greater than "after" that has leads in the queue; null: the first of all. until:
+the greatest id that it may take; null: any. Returns no row if there is no such organization. indexed: the number of leads.
 
 A lead that another session has locked stays in the queue. Several workers may call it at the same time.$$;
 
-grant execute on function admin.index_leads(uuid, integer) to leads_worker;
+grant execute on function admin.index_leads(uuid, integer, uuid) to leads_worker;

@@ -24,7 +24,7 @@ begin atomic
     k.organization_id,
     k.name,
     k.scopes,
-    case when k.revoked_at is not null then 'revoked' when k.expires_at <= now() then 'expired' else 'good' end,
+    case when k.revoked_at is not null then 'revoked' when k.expires_at <= now() then 'expired' else 'active' end,
     app.utc_text(k.created_at),
     app.utc_text(k.expires_at),
     app.utc_text(k.revoked_at),

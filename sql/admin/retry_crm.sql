@@ -59,7 +59,7 @@ begin
     begun_at = v_now,
     begun_after = s.attempts
   where s.organization_id = v_organization_id and s.id = any (v_ids);
-  call app.notify('leads_crm');
+  call app.notify('leads_work');
   return cardinality(v_ids);
 end $$;
 

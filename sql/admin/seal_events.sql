@@ -1,15 +1,16 @@
 -- admin.seal_events - seals the new events of one organization. A worker calls it every second.
 set local role leads_jobs;
 
-create or replace function admin.seal_events(after uuid default null, batch integer default 1000)
+create or replace function admin.seal_events(after uuid default null, batch integer default 1000, until uuid default null)
 returns table (organization_id uuid, sealed integer) language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 -- Without statistics the planner expects few seals, and would sort all of them to find the last.
 set enable_sort = off
 as $$
 declare
-  -- A value in place of null, because a plan that handles both scans the queue from its beginning.
+  -- Values in place of null, because a plan that handles both scans the queue from its beginning.
   v_organization_id uuid := coalesce(seal_events.after, '00000000-0000-0000-0000-000000000000');
+  v_last_id uuid := coalesce(seal_events.until, 'ffffffff-ffff-ffff-ffff-ffffffffffff');
   v_event audit.event;
   v_seal audit.seal;
   v_seals audit.seal[] := '{}';
@@ -19,7 +20,10 @@ begin
     v_organization_id := (
       select u.organization_id
       from audit.unsealed as u
-      where u.organization_id > v_organization_id and not exists (select from app.placement as f where f.organization_id = u.organization_id and f.is_fenced)
+      where
+        u.organization_id > v_organization_id
+        and u.organization_id <= v_last_id
+        and not exists (select from app.placement as f where f.organization_id = u.organization_id and f.is_fenced)
       order by u.organization_id
       limit 1
     );
@@ -114,12 +118,13 @@ begin
   return query select v_organization_id, cardinality(v_seals);
 end $$;
 
-comment on function admin.seal_events(uuid, integer) is
+comment on function admin.seal_events(uuid, integer, uuid) is
 $$Seals up to batch new events of one organization, the oldest first.
 
 It takes the first organization with an id greater than "after" that has unsealed events; null: the first of all.
-Returns no row if there is no such organization. sealed: the number of events; if it is less than batch, no committed event
-of the organization is left. Leads whose words may have changed are put into app.unindexed_lead, the last seal into
-app.uncounted_seal, and the organization into webhook.unqueued_batch. Several workers may call it at the same time.$$;
+until: the greatest id that it may take; null: any. Returns no row if there is no such organization. sealed: the number of
+events; if it is less than batch, no committed event of the organization is left. Leads whose words may have changed are put
+into app.unindexed_lead, the last seal into app.uncounted_seal, and the organization into webhook.unqueued_batch. Several
+workers may call it at the same time.$$;
 
-grant execute on function admin.seal_events(uuid, integer) to leads_worker, leads_operator;
+grant execute on function admin.seal_events(uuid, integer, uuid) to leads_worker, leads_operator;

@@ -12,7 +12,7 @@ begin atomic
       'Events without a seal: %s. The oldest is of %s. A change of these events can''t be detected.',
       q.events, app.utc_text(q.since)
     ),
-    'Start a worker (leads worker), or run once: leads audit seal'
+    'Start a worker (leads worker). If one runs, its log has the errors that it meets with this organization.'
   from app.organization as o
   cross join lateral (
     select count(*) as events, min(e.created_at) as since

@@ -1,4 +1,4 @@
--- admin.webhook_findings - the findings about webhooks that send nothing, or will not.
+-- admin.webhook_findings - the findings about webhooks that send nothing, or not yet.
 set local role leads_jobs;
 
 create or replace function admin.webhook_findings()
@@ -12,7 +12,7 @@ begin atomic
     ),
     format(
       'Start the workers with that key as one of the keys in LEADS_CRM_KEY. If it is lost, run: leads webhooks rotate-secret %s '
-      '--overlap-hours 0, and give the receiver the new secret.', p.id
+      '--overlap 0h, and give the receiver the new secret.', p.id
     )
   from webhook.endpoint as p
   join app.organization as o on o.organization_id = p.organization_id
@@ -32,10 +32,37 @@ begin atomic
       'run: leads webhooks delete %1$s', p.id
     )
   from webhook.endpoint as p
-  where p.state = 'disabled' and p.disabled_reason <> 'request';
+  where p.state = 'disabled' and p.disabled_reason <> 'request'
+  union all
+  -- A worker that has both keys seals them again every minute.
+  select
+    'webhooks',
+    format('Secrets that are sealed to a key that is not the current one of the workers, "%s": %s.', k.key_id, s.secrets),
+    'Keep the old key in LEADS_CRM_KEY, after the new one, until this finding is gone. If it stays for minutes, look at the log '
+    'of the worker.'
+  from webhook.sealing_key as k
+  cross join lateral (
+    select
+      count(*) filter (where o.key_id = p.secret_key)
+      + count(*) filter (where o.key_id = p.previous_secret_key and p.previous_expires_at > now()) as secrets
+    from webhook.endpoint as p
+    join webhook.sealing_key as o on not o.is_current and o.key_id in (p.secret_key, p.previous_secret_key)
+  ) as s
+  where k.is_current and s.secrets > 0
+  union all
+  -- A worker queues new events every second.
+  select
+    'organization ' || q.organization_id,
+    format('Events have waited since %s to be queued for its webhooks.', app.utc_text(q.since)),
+    'Start a worker (leads worker). If one runs, its log has the errors that it meets with this organization.'
+  from (
+    select b.organization_id, min(app.id_time(b.id)) as since from webhook.unqueued_batch as b group by b.organization_id
+  ) as q
+  where q.since < now() - interval '5 minutes';
 end;
 
 comment on function admin.webhook_findings() is
-$$Findings about webhooks that the worker has disabled, and about those whose secret no worker can open.
+$$Findings about webhooks that the worker has disabled, about those whose secret no worker can open, about secrets that are not
+sealed to the current key yet, and about events that have waited for webhook.queue_deliveries for more than five minutes.
 
 In the form of admin.findings().$$;

@@ -5,7 +5,7 @@ set local role leads_exec;
 drop function if exists api.create_form(text);
 
 create or replace function api.create_form(
-  body text,
+  body text default '{}',
   idempotency_key api.idempotency_key default null,
   idempotency_wait integer default 5000
 )
@@ -47,5 +47,6 @@ grant execute on function api.create_form(text, api.idempotency_key, integer) to
 set local role leads_owner;
 call api.document(
   'api.create_form', tag => 'Forms', request => 'api.form_input', answer => 'api.form', statuses => '{201}',
-  problems => '{secret_already_shown}'
+  problems => '{secret_already_shown}',
+  examples => '{"201": {"id": "01a15d21-5b3c-7e4f-9a5b-6c7d8e9fa0b1", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Contact page", "preset": null, "source": "website", "mapping": {"roof.age": "details.roof_age", "utm_*": "ignore"}, "constants": {"industry": "residential"}, "origins": ["https://www.example.com"], "honeypot": "url", "redirect_url": "https://www.example.com/thanks", "on_duplicate": "fill", "duplicate_hours": 24, "requests_per_minute": 60, "has_secret": false, "state": "active", "address": "/in/lf_live_…", "created_at": "2026-04-20T09:00:00.000Z"}}'
 );

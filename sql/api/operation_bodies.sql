@@ -9,6 +9,7 @@ begin atomic
     select
       o.id,
       r.media_types,
+      api.default_text(o.function, array_position(o.arguments, 'body')) is null as is_required,
       o.request,
       -- A rule is a schema with a name of its own.
       case when o.request is not null and o.rule is not null then o.id || '_body' end as schema_name,
@@ -23,7 +24,7 @@ begin atomic
   select
     o.id,
     api.object_text(
-      'required', 'true',
+      'required', case when o.is_required then 'true' end,
       'content', (
         select '{' || string_agg(
           api.json_text(t.name) || ':' || case

@@ -13,7 +13,16 @@ begin atomic
       a.type,
       api.default_text(o.function, a.position::integer) as default_text,
       a.position > p.pronargs - p.pronargdefaults as is_optional,
-      coalesce(o.parameters ->> a.name, d.description, obj_description(a.type, 'pg_type')) as description,
+      coalesce(
+        o.parameters ->> a.name,
+        case
+          when a.name = 'idempotency_key' and 'secret_already_shown' = any (o.problems) then
+            'Makes the request safe to repeat: for 24 hours the same key and request return 409 secret_already_shown, because '
+            'the first response showed a secret, which is not kept.'
+        end,
+        d.description,
+        obj_description(a.type, 'pg_type')
+      ) as description,
       d.example,
       case
         when strpos(o.path, '{' || a.name || '}') > 0 then 'path'

@@ -118,8 +118,6 @@ values
     'This must be 1 to 255 printable ASCII characters.', 'Idempotency-Key', 'invalid_idempotency_key'),
   ('delivery_state_is_known', 400, 'invalid_parameter', 'Invalid parameter',
     'This must be "pending", "delivered", "failed", "skipped" or "simulated".', 'state', 'unknown_state'),
-  ('overlap_hours_within_0_and_168', 400, 'invalid_parameter', 'Invalid parameter', 'This must be a whole number from 0 to 168.',
-    'overlap_hours', 'out_of_range'),
   ('seal_count_within_1_and_10000', 400, 'invalid_parameter', 'Invalid parameter',
     'This must be a whole number from 1 to 10000.', 'limit', 'out_of_range'),
   ('seal_position_is_a_whole_number', 400, 'invalid_parameter', 'Invalid parameter',

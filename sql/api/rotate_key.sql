@@ -3,7 +3,7 @@ set local role leads_exec;
 
 create or replace function api.rotate_key(
   id uuid,
-  body text,
+  body text default '{}',
   idempotency_key api.idempotency_key default null,
   idempotency_wait integer default 5000
 )
@@ -11,7 +11,6 @@ returns api.answer language plpgsql volatile security definer set search_path = 
 as $$
 declare
   v_organization_id uuid := auth.organization_id('admin');
-  v_fields jsonb;
   v_overlap interval;
   v_key text;
   v_id uuid;
@@ -22,9 +21,7 @@ begin
     v_organization_id, rotate_key.idempotency_key, rotate_key.idempotency_wait,
     concat('POST /keys/', rotate_key.id, '/rotate', chr(10), rotate_key.body)
   );
-  v_fields := app.read_object(rotate_key.body);
-  perform app.raise_faults(422, 'validation_failed', auth.rotation_faults(v_fields));
-  v_overlap := make_interval(hours => coalesce((v_fields ->> 'overlap_hours')::numeric::integer, 24));
+  v_overlap := auth.rotation_overlap(rotate_key.body);
 
   perform auth.lock_admin_keys(v_organization_id);
   if v_overlap > interval '0' then
@@ -56,7 +53,7 @@ grant execute on function api.rotate_key(uuid, text, api.idempotency_key, intege
 
 set local role leads_owner;
 call api.document(
-  'api.rotate_key', tag => 'Keys', request => 'api.key_rotation_input', answer => 'api.key', statuses => '{201}',
+  'api.rotate_key', tag => 'Keys', request => 'api.rotation_input', answer => 'api.key', statuses => '{201}',
   problems => '{secret_already_shown,too_many_keys,key_not_valid,key_rotated_already}',
   examples => '{"201": {"id": "01a15d23-7d5e-7061-9c7d-8e9fa0b1c2d3", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Website", "scope": "write", "environment": "live", "state": "active", "key": "lk_live_…", "created_at": "2026-04-27T09:00:00.000Z", "expires_at": null, "revoked_at": null, "rotated_from": "01a15d22-6c4d-7f50-8b6c-7d8e9fa0b1c2", "last_used_at": null}}'
 );

@@ -27,6 +27,8 @@ begin
       end as old_value,
       case
         when a.atttypid = 'timestamptz'::regtype then to_jsonb(app.utc_text((v_new ->> a.attname)::timestamptz))
+        -- A bound secret of a webhook is the same secret, which a worker has sealed again.
+        when a.attname = 'secret' and v_new ->> 'secret_is_bound' = 'true' then to_jsonb(left(v_old ->> a.attname, 10))
         when a.attname in ('digest', 'credential', 'secret') then to_jsonb(left(v_new ->> a.attname, 10))
         when a.attname = 'url' then to_jsonb(substring(v_new ->> a.attname, '^[^:/?#]+://[^/?#]+'))
         else nullif(v_new -> a.attname, 'null')

@@ -19,6 +19,7 @@ declare
   v_postponed_until timestamptz;
   v_external_id text;
   v_free integer;
+  v_context text;
 begin
   -- A session that has ended probably belonged to a killed worker: its leases end now. The number of
   -- the attempt stops a worker that only lost its connection; its open calls are still waited for.
@@ -178,49 +179,63 @@ begin
       insert into crm.attempt (organization_id, sync_id, number, connection_revision)
       values (v_due.organization_id, v_due.id, v_due.attempts + 1, v_connection.revision);
       v_left := v_left - 1;
-      if v_external_id is not null then
-        perform crm.settle_attempt(
-          v_due.organization_id, v_due.id, v_due.attempts + 1,
-          case v_connection.environment when 'test' then 'simulated' else 'linked' end, v_external_id
-        );
-        exit when v_left = 0;
-        continue;
-      end if;
+      -- An error about one push must not stop all others.
+      begin
+        if v_external_id is not null then
+          perform crm.settle_attempt(
+            v_due.organization_id, v_due.id, v_due.attempts + 1,
+            case v_connection.environment when 'test' then 'simulated' else 'linked' end, v_external_id
+          );
+          exit when v_left = 0;
+          continue;
+        end if;
 
-      return query
-      select
-        v_due.organization_id,
-        v_due.id,
-        v_due.attempts + 1,
-        v_due.vendor,
-        v_connection.settings::json,
-        v_connection.credential,
-        v_connection.credential_key,
-        crm.contact(v_due.lead, v_due.id),
-        (
-          select coalesce(json_agg(json_build_object('email', a.email, 'display_name', a.display_name) order by a.number), '[]')
-          from crm.attempt as a
-          where
-            a.organization_id = v_due.organization_id
-            and a.sync_id = v_due.id
-            and a.sent_at is not null
-            and a.outcome is null
-        ),
-        -- A vendor's search can be case-sensitive, and another lead may have another spelling.
-        array(
-          select distinct a.email
-          from crm.sync as s
-          join crm.attempt as a on a.organization_id = s.organization_id and a.sync_id = s.id
-          where
-            s.organization_id = v_due.organization_id
-            and s.email_key = v_due.lead_email_key
-            and s.vendor = v_due.vendor
-            and s.account = v_due.account
-            and s.status = 'ok'
-            and a.outcome = 'created'
-            and lower(a.email collate "C") = v_due.lead_email_key
-          limit 8
-        );
+        return query
+        select
+          v_due.organization_id,
+          v_due.id,
+          v_due.attempts + 1,
+          v_due.vendor,
+          v_connection.settings::json,
+          v_connection.credential,
+          v_connection.credential_key,
+          crm.contact(v_due.lead, v_due.id),
+          (
+            select coalesce(json_agg(json_build_object('email', a.email, 'display_name', a.display_name) order by a.number), '[]')
+            from crm.attempt as a
+            where
+              a.organization_id = v_due.organization_id
+              and a.sync_id = v_due.id
+              and a.sent_at is not null
+              and a.outcome is null
+          ),
+          -- A vendor's search can be case-sensitive, and another lead may have another spelling.
+          array(
+            select distinct a.email
+            from crm.sync as s
+            join crm.attempt as a on a.organization_id = s.organization_id and a.sync_id = s.id
+            where
+              s.organization_id = v_due.organization_id
+              and s.email_key = v_due.lead_email_key
+              and s.vendor = v_due.vendor
+              and s.account = v_due.account
+              and s.status = 'ok'
+              and a.outcome = 'created'
+              and lower(a.email collate "C") = v_due.lead_email_key
+            limit 8
+          );
+      exception
+        when others then
+          -- Without the error's message, which may contain values.
+          get stacked diagnostics v_context = pg_exception_context;
+          raise warning 'The push % can''t be made (SQLSTATE %).', v_due.id, sqlstate using detail = v_context;
+          perform crm.settle_attempt(
+            v_due.organization_id, v_due.id, v_due.attempts + 1, 'not_made', null, null,
+            format('The push can''t be made (SQLSTATE %s). The log of PostgreSQL says where.', sqlstate)
+          );
+          exit when v_left = 0;
+          continue;
+      end;
       v_free := v_free - 1;
       exit when v_free = 0 or v_left = 0;
     end loop;
@@ -234,6 +249,7 @@ Each lease is a new attempt. Its number is the fencing token. A lease ends after
 it, and when the worker's session ends. running: how many pushes of each organization the worker already has, such as
 {"<organization_id>": 3}; a connection never has more than calls_at_once. Not leased: a push with open attempts that have not
 settled, a push whose address another push has, and a push that waits for Retry-After. If another lead with the same
-address has just got a record, the lead is linked to it. A push of a test organization is simulated. The result contains neither of these pushes.$$;
+address has just got a record, the lead is linked to it. A push of a test organization is simulated. The result contains neither
+of these pushes. If a push can't be made, the attempt has failed.$$;
 
 grant execute on function crm.lease_syncs(text[], integer, jsonb) to leads_worker;

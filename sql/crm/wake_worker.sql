@@ -11,12 +11,12 @@ begin
     from crm.sync as s
     where s.organization_id = wake_worker.organization_id and s.lead_id = wake_worker.lead_id and s.status = 'pending'
   ) then
-    call app.notify('leads_crm');
+    call app.notify('leads_work');
   end if;
 end $$;
 
 comment on function crm.wake_worker(uuid, uuid) is
-  'Sends NOTIFY leads_crm, without data, if the lead has a pending push. Functions call it, not triggers. Workers find '
+  'Sends NOTIFY leads_work, without data, if the lead has a pending push. Functions call it, not triggers. Workers find '
   'changes made in SQL by polling.';
 
 grant execute on function crm.wake_worker(uuid, uuid) to leads_exec, leads_jobs, leads_intake;

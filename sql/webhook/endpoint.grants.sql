@@ -12,7 +12,7 @@ grant
   insert (organization_id, id, name, url, actions, include, position, secret, secret_key),
   update (
     name, url, actions, include, state, disabled_reason, disabled_at, failing_since, failures, paused_until, recovered_at,
-    position, secret, secret_key, previous_expires_at
+    position, secret, secret_key, secret_is_bound, previous_expires_at
   ),
   delete
 on webhook.endpoint to leads_exec;
@@ -22,7 +22,7 @@ grant
   insert (organization_id, id, name, url, actions, include, position, secret, secret_key),
   update (
     name, url, actions, include, state, disabled_reason, disabled_at, failing_since, failures, paused_until, recovered_at,
-    position, secret, secret_key, previous_secret, previous_secret_key, previous_expires_at
+    position, secret, secret_key, secret_is_bound, previous_secret, previous_secret_key, previous_is_bound, previous_expires_at
   ),
   delete
 on webhook.endpoint to leads_jobs;

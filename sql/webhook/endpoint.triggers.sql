@@ -15,6 +15,8 @@ create trigger _500_stamp before update on webhook.endpoint
   when (
     (old.name, old.url, old.actions, old.include, old.state, old.disabled_reason, old.secret)
     is distinct from (new.name, new.url, new.actions, new.include, new.state, new.disabled_reason, new.secret)
+    -- The same secret, sealed again by a worker. A new one is not bound.
+    and (new.secret = old.secret or not new.secret_is_bound)
   )
   execute function webhook.tg_endpoint__stamp();
 
@@ -29,5 +31,5 @@ create trigger _810_queue_enabled after update on webhook.endpoint
 create trigger _900_record after insert or update or delete on webhook.endpoint
   for each row execute function audit.tg_record(
     'webhook', 'id', 'disabled_at', 'failing_since', 'failures', 'paused_until', 'recovered_at', 'position', 'secret_key',
-    'previous_secret', 'previous_secret_key', 'previous_expires_at'
+    'secret_is_bound', 'previous_secret', 'previous_secret_key', 'previous_is_bound', 'previous_expires_at'
   );

@@ -1,7 +1,7 @@
 -- webhook.queue_deliveries - makes a delivery of each sealed event for each webhook. A worker calls it every second.
 set local role leads_jobs;
 
-create or replace function webhook.queue_deliveries(after uuid default null, batch integer default 1000)
+create or replace function webhook.queue_deliveries(after uuid default null, batch integer default 1000, until uuid default null)
 returns table (organization_id uuid, queued integer) language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 -- Without statistics the planner could read all seals or deliveries of an organization for a join with a few.
@@ -14,6 +14,7 @@ as $$
 #variable_conflict use_column
 declare
   v_organization_id uuid := coalesce(queue_deliveries.after, '00000000-0000-0000-0000-000000000000');
+  v_last_id uuid := coalesce(queue_deliveries.until, 'ffffffff-ffff-ffff-ffff-ffffffffffff');
   v_batch_ids uuid[];
   v_last bigint;
   v_endpoint_ids uuid[];
@@ -27,7 +28,10 @@ begin
     v_organization_id := (
       select b.organization_id
       from webhook.unqueued_batch as b
-      where b.organization_id > v_organization_id and not exists (select from app.placement as f where f.organization_id = b.organization_id and f.is_fenced)
+      where
+        b.organization_id > v_organization_id
+        and b.organization_id <= v_last_id
+        and not exists (select from app.placement as f where f.organization_id = b.organization_id and f.is_fenced)
       order by b.organization_id
       limit 1
     );
@@ -151,14 +155,15 @@ begin
     end;
 end $$;
 
-comment on function webhook.queue_deliveries(uuid, integer) is
+comment on function webhook.queue_deliveries(uuid, integer, uuid) is
 $$Makes the deliveries of up to batch sealed events for the webhooks of one organization, and moves their positions on.
 
 It takes the first organization with an id greater than "after" that has rows in webhook.unqueued_batch; null: the first of
-all. Returns no row if there is no such organization. queued: the number of deliveries; batch, if there is more to do.
+all. until: the greatest id that it may take; null: any. Returns no row if there is no such organization. queued: the number of
+deliveries; batch, if there is more to do.
 
 Each enabled webhook gets the events after its position whose action it has chosen, in the order of the seals. It does not
 get events from before it was created, and none of the rows of leads import without --events. The deliveries of a test organization
 are simulated. A call that is interrupted changes nothing. Several workers may call it at the same time.$$;
 
-grant execute on function webhook.queue_deliveries(uuid, integer) to leads_worker;
+grant execute on function webhook.queue_deliveries(uuid, integer, uuid) to leads_worker;

@@ -29,7 +29,7 @@ begin
   update webhook.endpoint as p
   set paused_until = null
   where p.organization_id = redeliver.organization_id and p.id = redeliver.endpoint_id and p.paused_until is not null;
-  call app.notify('leads_crm');
+  call app.notify('leads_work');
   return redeliver.delivery_id;
 end $$;
 

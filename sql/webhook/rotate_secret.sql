@@ -6,7 +6,7 @@ create or replace function webhook.rotate_secret(
   endpoint_id uuid,
   sealed_secret bytea,
   sealing_key text,
-  overlap_hours integer
+  overlap interval
 )
 returns void language plpgsql volatile security invoker set search_path = pg_catalog, pg_temp
 as $$
@@ -16,13 +16,14 @@ begin
   set
     secret = rotate_secret.sealed_secret,
     secret_key = rotate_secret.sealing_key,
-    previous_expires_at = case when rotate_secret.overlap_hours > 0 then
-      date_trunc('milliseconds', clock_timestamp()) + make_interval(hours => rotate_secret.overlap_hours)
+    secret_is_bound = false,
+    previous_expires_at = case when rotate_secret.overlap > interval '0' then
+      date_trunc('milliseconds', clock_timestamp() + rotate_secret.overlap)
     end
   where p.organization_id = rotate_secret.organization_id and p.id = rotate_secret.endpoint_id;
 end $$;
 
-comment on function webhook.rotate_secret(uuid, uuid, bytea, text, integer) is
-  'Replaces the secret of a webhook. The previous one signs too, for overlap_hours; one before it ends now.';
+comment on function webhook.rotate_secret(uuid, uuid, bytea, text, interval) is
+  'Replaces the secret of a webhook. The previous one signs too, until the overlap ends; one before it ends now.';
 
-grant execute on function webhook.rotate_secret(uuid, uuid, bytea, text, integer) to leads_exec, leads_jobs;
+grant execute on function webhook.rotate_secret(uuid, uuid, bytea, text, interval) to leads_exec, leads_jobs;

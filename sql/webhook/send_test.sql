@@ -24,7 +24,7 @@ begin
   update webhook.endpoint as p
   set paused_until = null
   where p.organization_id = send_test.organization_id and p.id = send_test.endpoint_id and p.paused_until is not null;
-  call app.notify('leads_crm');
+  call app.notify('leads_work');
   return v_delivery_id;
 end $$;
 

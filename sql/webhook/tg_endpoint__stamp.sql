@@ -16,6 +16,7 @@ begin
   if new.secret is distinct from old.secret then
     new.previous_secret := case when new.previous_expires_at is not null then old.secret end;
     new.previous_secret_key := case when new.previous_expires_at is not null then old.secret_key end;
+    new.previous_is_bound := new.previous_expires_at is not null and old.secret_is_bound;
   end if;
   return new;
 end $$;

@@ -16,7 +16,7 @@ import pytest
 
 from bench.site import Site, running
 from tests.support.contract import check_problem
-from tests.support.database import Database, Organization, make_organization
+from tests.support.database import OF_DATABASE, Database, Organization, make_organization
 from tests.support.process import Server
 
 
@@ -188,7 +188,8 @@ def test_a_waiting_upload_occupies_no_connection_of_short_requests(
             body = [{"name": "Held", "reference": "held"}]
             upload = executor.submit(uploading.post, "/leads/bulk?on_duplicate=update", json=body)
             end = time.monotonic() + 10
-            while time.monotonic() < end and not database.sql("select 1 from pg_locks where not granted"):
+            waiting = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+            while time.monotonic() < end and not database.sql(waiting):
                 time.sleep(0.01)
             started = time.monotonic()
             for _ in range(20):
@@ -266,7 +267,7 @@ def test_a_kill_loses_and_doubles_nothing(site: tuple[Site, Database], kill: Cal
     thread.start()
     end = time.monotonic() + 20
     while time.monotonic() < end and not database.sql(
-        "select 1 from pg_locks where relation = 'app.lead'::regclass and mode = 'RowExclusiveLock'"
+        f"select 1 from pg_locks where relation = 'app.lead'::regclass and mode = 'RowExclusiveLock' and {OF_DATABASE}"
     ):
         time.sleep(0.01)
     assert not results, "the kill came too late"

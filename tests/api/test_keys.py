@@ -164,6 +164,28 @@ def test_wrong_overlaps(client: httpx.Client, hours: object) -> None:
     check_problem(client.post(path, json={"hours": 1}), 422, "validation_failed", ("hours", "unknown_field"))
 
 
+def test_a_rotation_needs_no_body(client: httpx.Client) -> None:
+    """Nor does another request whose body has optional members only. A body needs its media type."""
+    before = datetime.now(UTC)
+    headers = {"Idempotency-Key": "first"}
+    old = own_id(client, "read")
+    first = client.post(f"/keys/{old}/rotate", headers=headers)
+    assert first.status_code == 201, first.text
+    ends = datetime.fromisoformat(next(key["expires_at"] for key in keys(client) if key["id"] == old))
+    assert timedelta(0) <= ends - before - timedelta(hours=24) < timedelta(minutes=5)
+    # {} is the same request.
+    check_problem(client.post(f"/keys/{old}/rotate", json={}, headers=headers), 409, "secret_already_shown")
+    path = f"/keys/{first.json()['id']}/rotate"
+    blank = client.post(path, content=" ", headers={"Content-Type": "application/json"})
+    check_problem(blank, 400, "invalid_body", ("body", "invalid_json"))
+    check_problem(client.post(path, content="{}"), 415, "unsupported_media_type")
+    assert (
+        client.post(path, headers={"Content-Type": "application/json", "Content-Encoding": "gzip"}).status_code == 201
+    )
+    assert client.post("/forms").status_code == 201
+    check_problem(client.post("/keys"), 415, "unsupported_media_type")
+
+
 def test_a_rotated_key_is_valid_until_the_overlap_ends(
     server: Server, client: httpx.Client, database: Database, organization: Organization
 ) -> None:

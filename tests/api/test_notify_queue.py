@@ -82,7 +82,7 @@ def test_writes_do_not_depend_on_the_notify_queue(database: Database, new_server
         # Both sessions are gone. The next write frees the queue, and notifies again.
         listener.close()
         with suppress(psycopg.Error), database.connect() as waiting:
-            waiting.execute("listen leads_crm")
+            waiting.execute("listen leads_work")
             assert client.post("/leads", json=lead).status_code == 201
-            assert [one.channel for one in waiting.notifies(timeout=5, stop_after=1)] == ["leads_crm"]
+            assert [one.channel for one in waiting.notifies(timeout=5, stop_after=1)] == ["leads_work"]
     assert usage(database) < 0.1

@@ -122,6 +122,6 @@ def test_a_test_and_a_redelivery_wake_the_worker(
     settle(database, leased, "delivered")
     for path in ("test", f"deliveries/{leased['delivery_id']}/redeliver"):
         with database.connect("leads_worker") as connection:
-            connection.execute("listen leads_crm")
+            connection.execute("listen leads_work")
             assert client.post(f"/webhooks/{webhook}/{path}").status_code == 202
-            assert [one.channel for one in connection.notifies(timeout=30, stop_after=1)] == ["leads_crm"]
+            assert [one.channel for one in connection.notifies(timeout=30, stop_after=1)] == ["leads_work"]

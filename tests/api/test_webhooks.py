@@ -159,15 +159,14 @@ def test_the_secret_is_shown_once_and_only_the_worker_can_open_it(client: httpx.
     overlap = "update webhook.endpoint set previous_expires_at = now() where id = %s"
     database.sql(overlap, webhook["id"])
     assert client.get(f"/webhooks/{webhook['id']}").json()["previous_secret_expires_at"] is None
-    ended = client.post(f"/webhooks/{webhook['id']}/rotate-secret?overlap_hours=0").json()
+    ended = client.post(f"/webhooks/{webhook['id']}/rotate-secret", json={"overlap_hours": 0}).json()
     assert ended["previous_secret_expires_at"] is None
     assert database.sql("select previous_secret from webhook.endpoint where id = %s", webhook["id"]) == [
         {"previous_secret": None}
     ]
-    for wrong in ("-1", "169", "x"):
-        response = client.post(f"/webhooks/{webhook['id']}/rotate-secret?overlap_hours={wrong}")
-        assert response.status_code == 400
-        assert response.json()["errors"][0]["field"] == "overlap_hours"
+    for wrong in (-1, 169, "x"):
+        response = client.post(f"/webhooks/{webhook['id']}/rotate-secret", json={"overlap_hours": wrong})
+        check_problem(response, 422, "validation_failed", ("overlap_hours", "out_of_range"))
 
 
 def test_an_answer_with_a_secret_is_not_repeated(client: httpx.Client) -> None:

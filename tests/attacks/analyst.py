@@ -813,7 +813,7 @@ def _sessions() -> Iterator[Attack]:
     yield Attack(
         "listen on every channel",
         (
-            "listen leads_crm",
+            "listen leads_work",
             "listen leads_routes",
             "listen seen",
             'listen "*"',
@@ -823,7 +823,7 @@ def _sessions() -> Iterator[Attack]:
         ),
     )
     yield Attack(
-        "forge a notification", ("notify leads_routes", "notify leads_crm", "select pg_notify('leads_crm', 'x')")
+        "forge a notification", ("notify leads_routes", "notify leads_work", "select pg_notify('leads_work', 'x')")
     )
     yield Attack(
         "a prepared plan across a role change",

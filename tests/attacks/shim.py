@@ -53,8 +53,8 @@ WRITES = (
     "api.update_webhook('{victim_webhook}', '{\"state\": \"disabled\", \"skip_missed\": true}', '*')",
     "api.update_webhook('{own_webhook}', '{\"id\": \"{victim_webhook}\"}')",
     "api.update_webhook('{own_webhook}', '{\"organization_id\": \"{victim}\"}')",
-    "api.rotate_webhook_secret('{victim_webhook}', 'mine', '\\x00', 'k', 0)",
-    "api.rotate_webhook_secret('{victim_webhook}', 'mine', '\\x00', 'k', 24, '{victim_shown}')",
+    "api.rotate_webhook_secret('{victim_webhook}', 'mine', '\\x00', 'k', '{\"overlap_hours\": 0}')",
+    "api.rotate_webhook_secret('{victim_webhook}', 'mine', '\\x00', 'k', '{}', '{victim_shown}')",
     "api.create_webhook('{\"url\": \"https://mallory.example/\"}', 'mine', '\\x00', 'k', '{victim_shown}')",
     "api.create_webhook('{\"url\": \"https://mallory.example/\", \"organization_id\": \"{victim}\"}', 'mine', '\\x00', 'k')",
     "api.delete_webhook('{victim_webhook}')",
@@ -125,7 +125,7 @@ DENIED = (
     "select webhook.settle_delivery('{victim}', '{victim_delivery}', 1, 'delivered')",
     "select webhook.endpoint_item('{victim}', '{victim_webhook}')",
     "select webhook.message('{victim}', 'lead.created', null, now(), 1, '{victim_lead}', null, true)",
-    "select webhook.rotate_secret('{victim}', '{victim_webhook}', '\\x00', 'k', 0)",
+    "select webhook.rotate_secret('{victim}', '{victim_webhook}', '\\x00', 'k', '0')",
     "select webhook.change_endpoint('{victim}', '{victim_webhook}', '{}')",
     "select webhook.announce_keys(array['k'], array[decode(repeat('42', 32), 'hex')])",
     "select webhook.recipients('{victim}', '{victim_lead}')",
@@ -361,7 +361,7 @@ def _sessions() -> Iterator[Attack]:
         "select * from ts_stat('select to_tsvector(email) from app.lead')",
     ):
         yield Attack(statement, (statement,))
-    yield Attack("listen on every channel", ("listen leads_crm", "listen leads_routes", VICTIM_ACTS, "select 1"))
+    yield Attack("listen on every channel", ("listen leads_work", "listen leads_routes", VICTIM_ACTS, "select 1"))
     # The next tenant of a pool gets the session of the previous one.
     # Its request is the API server's own statement.
     request = VICTIMS + (
@@ -391,7 +391,7 @@ POISON = {
         "declare c cursor with hold for select api.list_leads()",
         "commit",
     ),
-    "a listener": ("listen leads_crm", "listen leads_routes"),
+    "a listener": ("listen leads_work", "listen leads_routes"),
     "a search_path": ("set search_path = pg_temp, api, auth",),
     "objects of one's own in front": (*_TRAP, "set search_path = pg_temp, pg_catalog"),
     "one's own claim": ("set leads.key_digest = '{own_read}'",),

@@ -48,7 +48,7 @@ LEFT = {
     ),
     "a cursor": "begin; declare held cursor with hold for select 1 as a; commit",
     "locks": "select pg_advisory_lock(n), pg_advisory_lock(n, n) from generate_series(-100, 100) as n",
-    "ears": "listen leads_routes; listen leads_crm",
+    "ears": "listen leads_routes; listen leads_work",
     "a role": "set session authorization leads_api; set role leads_api",
     "a claim": "set leads.key_digest = '{digest}'; set leads.request_id = 'poison'; set leads.organization_id = 'poison'",
     "formats": (

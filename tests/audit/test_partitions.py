@@ -2,7 +2,6 @@
 and created before they are needed.
 """
 
-import re
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -13,7 +12,7 @@ import psycopg
 import pytest
 
 from tests.support import pushing
-from tests.support.chain import seal, verdict
+from tests.support.chain import log_findings, seal, verdict
 from tests.support.database import Database, make_organization
 
 YEAR = datetime.now(UTC).year
@@ -240,22 +239,16 @@ def empty_log(new_database: Callable[..., Database]) -> Database:
     return new_database()
 
 
-def findings(connection: psycopg.Connection[Any]) -> list[dict[str, Any]]:
-    """The findings about the audit log. Those about the server come and go with other tests."""
-    rows = connection.execute("select * from admin.findings()").fetchall()
-    return [row for row in rows if re.search("audit|event|seal", row["subject"])]
-
-
 @pytest.mark.parametrize("statement", [*DEFECTS, *WITHOUT_SQL])
 def test_doctor_finds_what_a_new_partition_lacks(empty_log: Database, statement: str) -> None:
     """And its remedy, if it is SQL, restores the partition."""
     with empty_log.connect() as connection, connection.transaction(force_rollback=True):
-        before = findings(connection)
+        before = log_findings(connection)
         connection.execute(statement.encode())
-        new = [row for row in findings(connection) if row not in before]
+        new = [row for row in log_findings(connection) if row not in before]
         assert (DEFECTS | WITHOUT_SQL)[statement] in {row["subject"] for row in new}
         if statement in DEFECTS:
             for row in new:
                 if row["remedy"].endswith(";"):
                     connection.execute(row["remedy"].encode())
-            assert findings(connection) == before
+            assert log_findings(connection) == before

@@ -21,7 +21,7 @@ import pytest
 from app import archive as archives
 from app import archive_check
 from app.settings import ROOT
-from tests.support.chain import count, old_events, seal, verdict
+from tests.support.chain import count, log_findings, old_events, seal, verdict
 from tests.support.database import Database, make_organization
 from tests.support.process import Server, leads_here, mistake, printed
 
@@ -606,16 +606,16 @@ RETIRED_SUBJECTS = {
 def test_doctor_finds_what_opens_a_retired_year(old: Database, tmp_path: Path, keys: Keys) -> None:
     retire(old, tmp_path, keys)
     with old.connect() as connection, connection.transaction(force_rollback=True):
-        before = connection.execute("select * from admin.findings()").fetchall()
+        before = log_findings(connection)
         assert not [row for row in before if f"_{OLD}" in row["subject"]]
         for statement in RETIRED_DEFECTS:
             connection.execute(statement.encode())
-        new = [row for row in connection.execute("select * from admin.findings()") if row not in before]
+        new = [row for row in log_findings(connection) if row not in before]
         assert {row["subject"] for row in new} == RETIRED_SUBJECTS
         for remedy in dict.fromkeys(row["remedy"] for row in new):
             assert remedy.endswith(";"), new
             connection.execute(remedy.encode())
-        assert connection.execute("select * from admin.findings()").fetchall() == before
+        assert log_findings(connection) == before
 
 
 def erase(database: Database, folder: Path, keys: Keys, *more: str) -> "subprocess.CompletedProcess[str]":

@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.chain import seal, verdict
 from tests.support.contract import check_problem
-from tests.support.database import Database, Organization, make_organization
+from tests.support.database import OF_DATABASE, Database, Organization, make_organization
 from tests.support.process import Leads, Server, mistake, printed
 from tests.support.pushing import wait_for, working
 
@@ -525,7 +525,10 @@ def test_no_event_has_a_time_after_its_seal(new_database: Callable[..., Database
         )
         thread.start()
         # The sealer waits before it reads the events.
-        waiting = "select count(*) as n from pg_locks where relation = 'audit.event'::regclass and not granted"
+        waiting = (
+            "select count(*) as n from pg_locks "
+            f"where relation = 'audit.event'::regclass and not granted and {OF_DATABASE}"
+        )
         wait_for(lambda: database.sql(waiting)[0]["n"] == 1)
         time.sleep(0.01)
         row = writer.execute(

@@ -116,6 +116,10 @@ def test_keys(leads: Leads, server: Server, new_organization: Callable[..., Orga
     assert get(server, new, "/health").json()["scopes"] == ["read", "write"]
     listed = json.loads(printed(leads("keys", "list", "--organization", acme.id, "--json")))
     assert [row["rotated_from"] for row in listed if row["name"] == "web"] == [None, created["id"]]
+    with server.client(acme.keys["admin"]) as client:
+        states = {row["id"]: row["state"] for row in client.get("/keys").json()["data"]}
+    assert {row["id"]: row["state"] for row in listed} == states
+    assert set(states.values()) == {"active"}
 
     printed(leads("keys", "revoke", created["id"]))
     assert get(server, key, "/health").status_code == 401

@@ -14,7 +14,7 @@ import pytest
 
 from app.settings import ROOT
 from bench.site import Site, running
-from tests.support.database import Database, Organization, make_organization
+from tests.support.database import OF_DATABASE, Database, Organization, make_organization
 from tests.support.process import Leads, mistake, printed
 from tests.support.webhooks import make_webhook, queue
 
@@ -169,7 +169,8 @@ def wait_for_a_batch(database: Database, organization: Organization, importing: 
     end = time.monotonic() + 60
     statement = (
         "select 1 from admin.lead_import where organization_id = %s and rows_done > 0 and not is_complete "
-        "and exists (select from pg_locks where relation = 'app.lead'::regclass and mode = 'RowExclusiveLock')"
+        "and exists (select from pg_locks where relation = 'app.lead'::regclass and mode = 'RowExclusiveLock' "
+        f"and {OF_DATABASE})"
     )
     while not database.sql(statement, organization.id):
         assert importing.poll() is None

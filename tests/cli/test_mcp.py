@@ -399,7 +399,7 @@ def test_no_log_has_a_key(session: Session, http: Http, server: Server, acme: Or
         assert not any(key in text for text in written)
 
 
-def test_a_mistake_is_named(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mistake_is_named(server: Server, acme: Organization, monkeypatch: pytest.MonkeyPatch) -> None:
     def mistake(*options: str, **environ: str) -> str:
         for name in ("LEADS_API_KEY", "LEADS_API_KEY_FILE", "LEADS_API_URL"):
             monkeypatch.setenv(name, environ.get(name, ""))
@@ -411,7 +411,12 @@ def test_a_mistake_is_named(server: Server, monkeypatch: pytest.MonkeyPatch) -> 
     assert "it must be the address of an API server" in mistake("--http", LEADS_API_URL="leads")
     gone = f"http://127.0.0.1:{free_port()}"
     assert f"{gone}/openapi.json can't be read: " in mistake("--http", LEADS_API_URL=gone)
-    assert "The tools are: create_lead" in mistake("--tools", "x", LEADS_API_KEY="k", LEADS_API_URL=server.base)
+    key = acme.keys["read"]
+    assert "The tools are: create_lead" in mistake("--tools", "x", LEADS_API_KEY=key, LEADS_API_URL=server.base)
+    for wrong in ("k", "k\u00e9", "a\nb", key[:-1]):
+        message = mistake(LEADS_API_KEY=wrong, LEADS_API_URL=server.base)
+        assert "refuses the key" in message
+        assert wrong not in message or wrong == "k"
     in_use = server.base.rpartition(":")[2]
     assert "Choose another --host or --port." in mistake("--http", "--port", in_use, LEADS_API_URL=server.base)
     monkeypatch.setitem(sys.modules, "fastmcp", None)

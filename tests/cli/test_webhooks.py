@@ -58,9 +58,10 @@ def test_a_webhook_is_created_changed_and_deleted(leads: Leads, organization: Or
     [webhook] = listed(leads, organization)
     assert (webhook["name"], webhook["actions"], webhook["disabled_reason"]) == (None, None, "request")
     printed(leads("webhooks", "set", id, "--state", "enabled", "--skip-missed"))
-    rotated = json.loads(printed(leads("webhooks", "rotate-secret", id, "--overlap-hours", "0", "--json")))
+    rotated = json.loads(printed(leads("webhooks", "rotate-secret", id, "--overlap", "0h", "--json")))
     assert rotated["secret"] not in (secret, None)
     assert rotated["previous_secret_expires_at"] is None
+    assert "0 to 168 hours" in mistake(leads("webhooks", "rotate-secret", id, "--overlap", "8d"))
     assert "hooks.example.com" in printed(leads("webhooks", "list"))
     assert printed(leads("webhooks", "delete", id)) == f"The webhook {id} is deleted."
     assert listed(leads, organization) == []
@@ -127,12 +128,12 @@ def test_the_doctor_reports_webhooks_that_send_nothing(
     found = {row["subject"].split()[1]: row for row in rows}
     assert set(found) == {lost, failing, gone}
     assert 'key "lost", which no worker has' in found[lost]["finding"]
-    assert f"leads webhooks rotate-secret {lost} --overlap-hours 0" in found[lost]["remedy"]
+    assert f"leads webhooks rotate-secret {lost} --overlap 0h" in found[lost]["remedy"]
     assert "for 3 days" in found[failing]["finding"]
     assert "answered with 410" in found[gone]["finding"]
     assert f"leads webhooks set {gone} --state enabled" in found[gone]["remedy"]
     # The remedies work.
-    printed(leads("webhooks", "rotate-secret", lost, "--overlap-hours", "0"))
+    printed(leads("webhooks", "rotate-secret", lost, "--overlap", "0h"))
     for id in (failing, gone):
         printed(leads("webhooks", "set", id, "--state", "enabled"))
     assert database.sql("select * from admin.webhook_findings() where subject ~ %s", organization.id) == []

@@ -23,7 +23,8 @@ from app.worker.totals import Totals
 from app.worker.vault import Vault
 from app.worker.vendors import Contact
 from app.worker.webhook_queue import WebhookQueue
-from tests.support.database import Database
+from tests.support.database import Database, make_organization
+from tests.support.hooks import add_webhook
 
 SECRET = "a lead's field"
 VAULT = Vault([b"k" * 32])
@@ -65,6 +66,9 @@ def test_a_task_with_a_bug_is_logged_and_ends_the_worker(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    add_webhook(
+        database, make_organization(database), "https://hooks.example.com/"
+    )  # there is something to seal and to queue
     monkeypatch.setattr(owner, function, fail)
 
     async def run() -> None:
@@ -85,6 +89,7 @@ def test_the_exit_code_says_that_a_worker_has_given_up(
     monkeypatch.setenv("LEADS_WORKER_URL", database.url("leads_worker"))
     monkeypatch.setenv("LEADS_CRM_KEY", "a2" * 21 + "k=")
     monkeypatch.setattr(Outbox, "seal", fail)
+    make_organization(database)  # there is something to seal
     with pytest.raises(SystemExit) as exit:
         command.worker.main([], standalone_mode=False)
     assert exit.value.code == 1

@@ -443,6 +443,7 @@ WEBHOOKS = (
 DELIVERIES = (
     worker("webhook.settle_delivery('{own}', '{delivery_leased}', 1, 'failed', 500, 'mine', 7)"),
     worker("webhook.settle_delivery('{own}', '{delivery_leased}', 8, 'delivered')"),
+    worker("webhook.keep_sealed_secret('{own}', '{webhook}', 's', 'other', 'k')"),
     # Of the victim's webhook, this worker has enough.
     worker("""webhook.lease_deliveries('{k}', 64, '{"{victim}": 64}')"""),
     worker("webhook.queue_deliveries('{victim}', 3)"),
@@ -679,6 +680,8 @@ ACROSS = (
     worker("crm.connections_without_key('{}')"),
     worker("crm.lease_syncs('{k}', 64)"),
     worker("webhook.endpoints_without_key('{k}')"),
+    worker("webhook.secrets_to_seal('{k}')"),
+    worker("webhook.delete_expired_secrets()"),
     worker("webhook.endpoints_without_key('{}')"),
     worker("webhook.seconds_until_due('{k}')"),
     worker("webhook.lease_deliveries('{k}', 64)"),
@@ -689,6 +692,10 @@ ACROSS = (
     worker("admin.delete_old_submissions(100)"),
     worker("admin.index_leads(null, 3)"),
     worker("admin.queue_seals()"),
+    worker("admin.queued_organizations('sealer')"),
+    worker("admin.queued_organizations('indexer')"),
+    worker("admin.queued_organizations('counter')"),
+    worker("admin.queued_organizations('queuer')"),
     worker("admin.count_stages(null, 3)"),
     worker("admin.seal_events(null, 3)"),
     worker("admin.service_figures()"),

@@ -245,6 +245,32 @@ def test_if_the_document_cannot_be_made_the_old_one_stays_and_the_api_works(
     soon(lambda: httpx.get(late.base + "/openapi.json", verify=False).content == old.content)
 
 
+def test_an_operation_that_shows_a_secret_says_so(document: Document) -> None:
+    """In the text of Idempotency-Key, and with an example of the secret."""
+    showing = set()
+    for path in document["paths"].values():
+        for operation in path.values():
+            texts = [
+                each["description"] for each in operation.get("parameters", ()) if each["name"] == "Idempotency-Key"
+            ]
+            if any("secret_already_shown" in text for text in texts):
+                showing.add(operation["operationId"])
+                (status,) = (status for status in operation["responses"] if status.startswith("2"))
+                shown = operation["responses"][status]["content"]["application/json"]["example"]
+                assert any(str(shown.get(name)).endswith("…") for name in ("key", "secret", "address"))
+    assert showing == {"create_form", "create_key", "create_webhook", "rotate_key", "rotate_webhook_secret"}
+
+
+def test_a_body_of_optional_members_is_optional(document: Document) -> None:
+    optional = {
+        operation["operationId"]
+        for path in document["paths"].values()
+        for operation in path.values()
+        if not operation.get("requestBody", {"required": True}).get("required", False)
+    }
+    assert optional == {"create_form", "rotate_key", "rotate_webhook_secret"}
+
+
 def test_an_example_belongs_to_its_operation(document: Document) -> None:
     def example(method: str, path: str, status: str) -> Any:
         return document["paths"][path][method]["responses"][status]["content"]["application/json"]["example"]
@@ -260,6 +286,8 @@ def test_an_example_belongs_to_its_operation(document: Document) -> None:
     assert [error["field"] in sent for error in refused["value"]["errors"]] == [True]
     assert example("post", "/leads/{id}/push-to-crm", "202")["crm_sync"]["status"] == "pending"
     assert example("get", "/leads", "200")["next_cursor"] is not None
+    everything = example("get", "/leads/{id}/everything", "200")
+    assert all(everything.values())
     # This operation has no cursor.
     assert example("get", "/crm-connections", "200")["next_cursor"] is None
     assert "Link" not in document["paths"]["/crm-connections"]["get"]["responses"]["200"]["headers"]

@@ -234,7 +234,6 @@ def test_a_server_that_does_not_answer_does_not_stop_the_others(tmp_path: Path) 
         (error("25006"), "25006"),
         (error("26000"), "26000"),
         (error("42P05"), "42P05"),
-        (error("0A000", routine="RevalidateCachedQuery"), "0A000"),
     ],
 )
 def test_an_error_of_the_session_replaces_it_but_not_in_an_endless_loop(
@@ -258,7 +257,7 @@ def test_an_error_of_the_session_replaces_it_but_not_in_an_endless_loop(
     uvloop.run(run())
 
 
-@pytest.mark.parametrize("sqlstate", ["23505", "0A000", "55P03"])
+@pytest.mark.parametrize("sqlstate", ["23505", "0A000", "55P03", "42883", "XX000"])
 def test_an_error_of_the_statement_keeps_the_session(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sqlstate: str
 ) -> None:

@@ -65,11 +65,6 @@ def test_a_write_to_a_standby_is_503_and_a_read_that_writes_is_a_bug() -> None:
     assert problems.of_error(TABLE, error, is_read_only=True).status == 500
 
 
-def test_only_a_stale_plan_makes_an_unsupported_feature_503() -> None:
-    stale = StatementFailed("0A000", "cached plan must not change result type", None, None, "", is_stale_plan=True)
-    assert (problems.of_error(TABLE, stale).status, of_error("0A000").status) == (503, 500)
-
-
 def test_an_error_that_a_function_raises_has_its_hint_and_errors() -> None:
     errors = '[{"field": "a", "code": "b", "detail": "C."}]'
     problem = problems.of_error(TABLE, StatementFailed("PT409", "not_found", errors, "Look.", ""))

@@ -1,6 +1,7 @@
 import base64
 import os
 from hashlib import sha256
+from uuid import UUID
 
 import pytest
 from standardwebhooks import Webhook
@@ -12,6 +13,7 @@ from app.worker.vault import Vault, VaultError
 KEY = bytes(range(32))
 PUBLIC_KEY = bytes.fromhex("f75f0ca57ab7d71a6afaab13fc8e26280e6928c27fd7efa17c3354cde77de967")
 SECRET = "whsec_bm8gc2VjcmV0IG9mIGFueWJvZHk="
+OWNER = {"organization_id": UUID(int=1), "endpoint_id": UUID(int=2)}
 
 
 def test_a_secret_is_opened_by_the_worker_and_stored_in_no_readable_form() -> None:
@@ -19,7 +21,7 @@ def test_a_secret_is_opened_by_the_worker_and_stored_in_no_readable_form() -> No
     sealed = sealing.seal(SECRET, box.public_keys()[0])
     assert len(sealed) == 32 + len(SECRET) + 16
     assert SECRET.encode() not in sealed
-    assert box.open(sealed, key_id=box.ids[0]) == SECRET
+    assert box.open(sealed, key_id=box.ids[0], **OWNER) == SECRET
 
 
 def test_no_two_sealed_secrets_are_equal() -> None:
@@ -50,7 +52,7 @@ def test_a_changed_byte_is_noticed(at: int) -> None:
     changed = bytearray(sealing.seal(SECRET, PUBLIC_KEY))
     changed[at] ^= 1
     with pytest.raises(VaultError, match="rotate the webhook's secret"):
-        box.open(bytes(changed), key_id=box.ids[0])
+        box.open(bytes(changed), key_id=box.ids[0], **OWNER)
 
 
 @pytest.mark.parametrize("length", [0, 5, 32, 47, 60])
@@ -62,14 +64,25 @@ def test_a_truncated_secret_is_noticed(length: int) -> None:
 def test_another_key_does_not_open_it() -> None:
     box = Vault([os.urandom(32), KEY])
     sealed = sealing.seal(SECRET, PUBLIC_KEY)
-    with pytest.raises(VaultError, match=f"sealed to the key {box.ids[0]}: rotate"):
-        box.open(sealed, key_id=box.ids[0])
-    assert box.open(sealed, key_id=box.ids[1]) == SECRET
+    with pytest.raises(VaultError, match=f"sealed to the key {box.ids[0]} for this webhook: rotate"):
+        box.open(sealed, key_id=box.ids[0], **OWNER)
+    assert box.open(sealed, key_id=box.ids[1], **OWNER) == SECRET
+
+
+@pytest.mark.parametrize("other", [{"organization_id": UUID(int=2)}, {"endpoint_id": UUID(int=1)}])
+def test_a_secret_that_a_worker_has_sealed_again_opens_for_its_webhook_only(other: dict[str, UUID]) -> None:
+    box = Vault([KEY])
+    sealed, key_id = box.seal(SECRET, **OWNER)
+    assert box.open(sealed, key_id=key_id, **OWNER) == SECRET
+    with pytest.raises(VaultError, match="for this webhook"):
+        box.open(sealed, key_id=key_id, **{**OWNER, **other})
+    with pytest.raises(ValueError, match="not sealed to this key"):
+        sealing.open(sealed, sealing.private_key_of(KEY))
 
 
 def test_a_key_that_is_not_here_is_named() -> None:
     with pytest.raises(VaultError, match=r"the key 59fccb91399bc8a6, which is not here: restore .* rotate"):
-        Vault([KEY]).open(sealing.seal(SECRET, PUBLIC_KEY), key_id=vault.key_id(bytes(32)))
+        Vault([KEY]).open(sealing.seal(SECRET, PUBLIC_KEY), key_id=vault.key_id(bytes(32)), **OWNER)
 
 
 @pytest.mark.parametrize("public_key", [b"", bytes(31), bytes(33), bytes(32)])

@@ -74,8 +74,26 @@ def top() -> Iterator[Path]:
 
 
 @pytest.fixture
-def place(top: Path) -> Path:
+def new_place(top: Path) -> Path:
+    """A data folder that doesn't exist yet."""
     return top / "data"
+
+
+@pytest.fixture(scope="module")
+def made() -> Iterator[Path]:
+    """A data folder after its first start."""
+    with folder_for_all() as folder:
+        with running(folder / "data"):
+            pass
+        yield folder / "data"
+
+
+@pytest.fixture
+def place(new_place: Path, made: Path) -> Path:
+    """A data folder with the cluster of a first start. To copy it is faster than another first start."""
+    folders.make_data_dir(new_place)
+    subprocess.run(["cp", "-a", made / "postgres", new_place], check=True)
+    return new_place
 
 
 @pytest.fixture(scope="module")
@@ -158,10 +176,10 @@ def as_nobody(work: Callable[[], object]) -> str:
 # What a start creates
 
 
-def test_the_first_start_creates_everything(place: Path) -> None:
-    with running(place) as server:
-        assert server.socket_dir == place / "run"
-        for folder in (place / "postgres", server.socket_dir):
+def test_the_first_start_creates_everything(new_place: Path) -> None:
+    with running(new_place) as server:
+        assert server.socket_dir == new_place / "run"
+        for folder in (new_place / "postgres", server.socket_dir):
             assert stat.S_IMODE(folder.stat().st_mode) == 0o700
             assert folder.stat().st_uid == account.server_account().pw_uid
         assert ask(server.url("leads_migrator"), "select session_user::text") == ("leads_migrator",)
@@ -170,8 +188,8 @@ def test_the_first_start_creates_everything(place: Path) -> None:
         may = "rolsuper, rolbypassrls, rolcreatedb, rolreplication, rolcreaterole, rolcanlogin"
         role = f"select {may} from pg_roles where rolname = 'leads_migrator'"
         assert ask(server.url("postgres"), role) == (False, False, False, False, True, True)
-    assert server_pid(place) is None
-    assert not list(place.glob("new-*"))
+    assert server_pid(new_place) is None
+    assert not list(new_place.glob("new-*"))
 
 
 @pytest.mark.parametrize(
@@ -229,7 +247,7 @@ def test_second_start_keeps_the_data(place: Path) -> None:
 
 
 def test_first_start_interrupted_in_initdb_leaves_nothing_half_made(
-    top: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+    top: Path, new_place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     programs = top / "bin"
     programs.mkdir()
@@ -242,26 +260,26 @@ def test_first_start_interrupted_in_initdb_leaves_nothing_half_made(
         program.chmod(0o755)
     with monkeypatch.context() as patched:
         patched.setenv("LEADS_PG_BIN", str(programs))
-        with pytest.raises(EmbeddedError, match=r"no room left on the disk"), running(place):
+        with pytest.raises(EmbeddedError, match=r"no room left on the disk"), running(new_place):
             pass
-    assert not (place / "postgres").exists()
-    with running(place) as server:
+    assert not (new_place / "postgres").exists()
+    with running(new_place) as server:
         assert ask(server.url("leads_migrator"), "select 1") == (1,)
-    assert not list(place.glob("new-*"))
+    assert not list(new_place.glob("new-*"))
 
 
 def test_first_start_interrupted_after_initdb_is_completed_by_the_next(
-    place: Path, monkeypatch: pytest.MonkeyPatch
+    new_place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(_: embedded.Server) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
         patched.setattr(cluster, "create_database", interrupt)
-        with pytest.raises(KeyboardInterrupt), running(place):
+        with pytest.raises(KeyboardInterrupt), running(new_place):
             pass
-    assert server_pid(place) is None
-    with running(place) as server:
+    assert server_pid(new_place) is None
+    with running(new_place) as server:
         assert ask(server.url("leads_migrator"), "select 1") == (1,)
 
 
@@ -453,13 +471,13 @@ def test_two_processes_share_the_server_and_the_last_one_stops_it(place: Path) -
     assert server_pid(place) is None
 
 
-def test_two_concurrent_first_starts_create_one_cluster(place: Path) -> None:
-    with_another = threading.Thread(target=lambda: leave(client(place)))
+def test_two_concurrent_first_starts_create_one_cluster(new_place: Path) -> None:
+    with_another = threading.Thread(target=lambda: leave(client(new_place)))
     with_another.start()
-    with running(place) as server:
+    with running(new_place) as server:
         with_another.join()
         assert ask(server.url("leads_migrator"), "select 1") == (1,)
-    assert server_pid(place) is None
+    assert server_pid(new_place) is None
 
 
 def test_a_killed_process_leaves_its_server_to_the_next(place: Path) -> None:
@@ -574,21 +592,21 @@ def test_a_process_ends_if_its_server_does_not_start_again(place: Path) -> None:
     assert "incompatible with server. Set LEADS_PG_BIN" in sentence
 
 
-def test_the_reason_of_an_end_is_the_servers_own(place: Path) -> None:
+def test_the_reason_of_an_end_is_the_servers_own(new_place: Path) -> None:
     login = "[8] FATAL:  role is not permitted to log in\n"
     start = "[7] LOG:  database system is ready to accept connections\n"
     end = "[7] LOG:  aborting startup due to startup process failure\n[7] LOG:  database system is shut down\n"
     panic = (
         "[9] PANIC:  could not write to file: No space left on device\n[8] FATAL:  the database system is not yet up\n"
     )
-    place.mkdir()
+    new_place.mkdir()
     for text, reason in (
         (start + panic + end, "could not write to file: No space left on device. There is no room left on the disk."),
         (panic + start + login + end, "aborting startup due to startup process failure."),
         (start + login, "it printed no message."),
     ):  # fmt: skip
-        (place / "postgresql.log").write_text(text)
-        assert process.why_ended(place, 7) == reason
+        (new_place / "postgresql.log").write_text(text)
+        assert process.why_ended(new_place, 7) == reason
 
 
 def test_on_a_full_disk_no_file_is_to_be_deleted(tmp_path: Path) -> None:
@@ -807,13 +825,13 @@ def test_the_error_about_a_folder_that_cannot_be_created_names_the_variable(top:
 # Programs and accounts
 
 
-def test_the_error_about_missing_programs_names_the_variable(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_about_missing_programs_names_the_variable(new_place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEADS_PG_BIN", "/nowhere")
-    with pytest.raises(EmbeddedError, match="/nowhere/postgres: set LEADS_PG_BIN"), running(place):
+    with pytest.raises(EmbeddedError, match="/nowhere/postgres: set LEADS_PG_BIN"), running(new_place):
         pass
     monkeypatch.delenv("LEADS_PG_BIN")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(EmbeddedError, match="LEADS_PG_BIN"), running(place):
+    with pytest.raises(EmbeddedError, match="LEADS_PG_BIN"), running(new_place):
         pass
 
 
@@ -837,16 +855,16 @@ def test_data_of_another_major_version_is_reported_in_a_sentence(place: Path) ->
 
 
 @as_root
-def test_root_without_useradd_gets_an_instruction(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_root_without_useradd_gets_an_instruction(new_place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(account, "SYSTEM_USER", "no such user")  # useradd could not create it either
     monkeypatch.setattr("shutil.which", lambda name: None)
     with (
         pytest.raises(EmbeddedError, match=r"no program useradd\): run as an ordinary user, or set DATABASE_URL"),
-        running(place),
+        running(new_place),
     ):
         pass
     monkeypatch.setattr("shutil.which", lambda name: "/bin/false")
-    with pytest.raises(EmbeddedError, match="run as an ordinary user, or set DATABASE_URL"), running(place):
+    with pytest.raises(EmbeddedError, match="run as an ordinary user, or set DATABASE_URL"), running(new_place):
         pass
 
 

@@ -11,8 +11,8 @@ from app.cli.keys import digest
 from app.worker import vault
 from tests.support.keys import new_key
 
-UNBOUND_ANALYST = "The analyst's login has no organization, so it reads nothing."
-"""The doctor's finding about the analysts of other tests' databases. The tests share one cluster."""
+OF_DATABASE = "database = (select oid from pg_database where datname = current_database())"
+"""A condition on pg_locks. A table has the same OID in each copy of the template, and the tests share one server."""
 
 
 @dataclass(frozen=True)

@@ -177,4 +177,4 @@ def pass_time(database: Database, interval: str) -> None:
         "leased_until = leased_until - %s::interval, begun_at = begun_at - %s::interval where state = 'pending'",
         *(interval, interval, interval),
     )
-    database.sql("notify leads_crm")
+    database.sql("notify leads_work")

@@ -44,10 +44,13 @@ class Proof:
 def known(client: httpx.Client) -> dict[str, list[str]]:
     """Returns ids and stages in the database, for tests/support/openapi_hooks.py."""
     client.post("/webhooks", json={"url": "https://hooks.example.com"})
+    keys = sorted(client.get("/keys?limit=200").json()["data"], key=lambda key: key["created_at"])
     return {
         "leads": [lead["id"] for lead in client.get("/leads?limit=20").json()["data"]],
         "events": [event["id"] for event in client.get("/audit-log?limit=20").json()["data"]],
         "webhooks": [webhook["id"] for webhook in client.get("/webhooks").json()["data"][:1]],
+        # The oldest keys are older than the first proof: one of them is the client's.
+        "keys": [key["id"] for key in keys[:10]],
         "stages": client.get("/organizations/me").json()["pipeline_stages"],
     }
 

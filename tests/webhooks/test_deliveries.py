@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from standardwebhooks import Webhook
 
-from app.worker.vault import new_key
+from app.sealing import new_secret, seal
+from app.worker.vault import new_key, read
 from tests.support import hooks, simulator
 from tests.support.database import Database, Organization
 from tests.support.hooks import Hooks, pass_time
@@ -101,7 +103,7 @@ def test_a_receiver_that_was_down_for_an_hour_gets_everything_in_order(
 ) -> None:
     """Meanwhile the deliveries of another organization arrive."""
     other = live_organization(database, "Other")
-    with hooks.receiving() as others, working(database, tmp_path):
+    with hooks.receiving() as others, working(database, tmp_path) as worker:
         id = receiver.add(database, organization, "/hook")
         others.add(database, other, "/other")
         receiver.down()
@@ -120,6 +122,11 @@ def test_a_receiver_that_was_down_for_an_hour_gets_everything_in_order(
         (endpoint,) = database.sql("select state, failures, failing_since from webhook.endpoint where id = %s", id)
         assert endpoint["state"] == "enabled"
         assert endpoint["failures"] > 0
+        # The log says why, as the list of deliveries does.
+        kept = "select message from webhook.delivery where organization_id = %s and message is not null"
+        shown = {line["reason"] for line in lines(worker) if line["outcome"] == "failed"}
+        assert shown == {row["message"] for row in database.sql(kept, organization.id)} != set()
+        assert "/hook" not in worker.log.read_text()
 
         receiver.up()
         pass_time(database, "1 hour")
@@ -270,6 +277,104 @@ def test_a_worker_without_the_key_leaves_the_deliveries_and_says_so(
     # Both keys, the new one first.
     with working(database, tmp_path, LEADS_CRM_KEY=f"{other_key},{CRM_KEY}"):
         wait_for(lambda: everything_has_arrived(database, organization, receiver, "/hook"))
+
+
+def secrets(database: Database, organization: Organization) -> list[dict[str, Any]]:
+    return database.sql(
+        "select secret_key, secret_is_bound, previous_secret_key, previous_is_bound, updated_at from webhook.endpoint "
+        "where organization_id = %s order by id",
+        organization.id,
+    )
+
+
+def findings(database: Database) -> list[str]:
+    rows = database.sql("select finding from admin.webhook_findings() where subject = 'webhooks'")
+    return [row["finding"] for row in rows]
+
+
+def test_secrets_are_sealed_to_a_new_key_before_the_old_one_goes(
+    database: Database, organization: Organization, receiver: Hooks, tmp_path: Path
+) -> None:
+    database.sql("delete from webhook.endpoint where organization_id <> %s", organization.id)
+    id = receiver.add(database, organization, "/hook")
+    stopped = receiver.add(database, organization, "/stopped")
+    rotated = receiver.add(database, organization, "/rotated")
+    database.sql(
+        "update webhook.endpoint set state = 'disabled', disabled_reason = 'request', disabled_at = now() "
+        "where id = %s",
+        stopped,
+    )
+    old, new = read(CRM_KEY).ids[0], new_key()
+    with working(database, tmp_path, LEADS_CRM_KEY=CRM_KEY):
+        wait_for(lambda: all(row["secret_is_bound"] for row in secrets(database, organization)))
+    # The old secret goes on signing: it is neither bound nor of the new key.
+    before = receiver.secrets["/rotated"]
+    secret = new_secret()
+    database.sql(
+        "select webhook.rotate_secret(%s, %s, %s, %s, '24 hours')",
+        *(organization.id, rotated, seal(secret, read(CRM_KEY).public_keys()[0]), old),
+    )
+    assert [row["previous_is_bound"] for row in secrets(database, organization)] == [False, False, True]
+    assert [row["secret_is_bound"] for row in secrets(database, organization)] == [True, True, False]
+    dates = [row["updated_at"] for row in secrets(database, organization)]
+    recorded = "select count(*) as n from audit.event where organization_id = %s and action = 'webhook.updated'"
+    events = database.sql(recorded, organization.id)
+    # What leads doctor says when the new key is announced, and no worker has sealed a secret to it yet.
+    database.sql(
+        "select webhook.announce_keys(%s, %s)",
+        *([read(new).ids[0], old], [*read(new).public_keys(), *read(CRM_KEY).public_keys()]),
+    )
+    assert findings(database)[0].endswith(f'"{read(new).ids[0]}": 4.')
+
+    with working(database, tmp_path, LEADS_CRM_KEY=f"{new},{CRM_KEY}"):
+        wait_for(lambda: findings(database) == [])
+    rows = secrets(database, organization)
+    assert {row["secret_key"] for row in rows} == {read(new).ids[0]}
+    assert [row["previous_secret_key"] for row in rows] == [None, None, read(new).ids[0]]
+    assert all(row["secret_is_bound"] for row in rows)
+    # The secrets are the same: nothing is recorded, and no tag changes.
+    assert [row["updated_at"] for row in rows] == dates
+    assert database.sql(recorded, organization.id) == events
+
+    # Without the old key, all is delivered, with the secrets that the receivers have.
+    with working(database, tmp_path, LEADS_CRM_KEY=new):
+        database.sql(
+            "update webhook.endpoint set state = 'enabled', disabled_reason = null, disabled_at = null where id = %s",
+            stopped,
+        )
+        add_leads(database, organization, 2)
+        paths = ("/hook", "/stopped", "/rotated")
+        wait_for(lambda: all(everything_has_arrived(database, organization, receiver, path) for path in paths))
+        assert receiver.invalid == []
+        request = next(request for request in receiver.requests if request.path == "/rotated")
+        for each in (before, secret):
+            Webhook(each).verify(request.content, request.headers)
+
+        # In the row of another webhook, the secret can't be opened.
+        database.sql(
+            "update webhook.endpoint as p set secret = o.secret, secret_is_bound = false, previous_expires_at = null "
+            "from webhook.endpoint as o where p.id = %s and o.id = %s",
+            *(id, stopped),
+        )
+        add_leads(database, organization, 1)
+        failed = "select message from webhook.delivery where endpoint_id = %s and message is not null"
+        wait_for(lambda: database.sql(failed, id))
+    (row, *_) = database.sql(failed, id)
+    assert "for this webhook: rotate the webhook's secret" in row["message"]
+
+
+def test_a_secret_whose_overlap_has_ended_is_deleted(
+    database: Database, organization: Organization, receiver: Hooks, tmp_path: Path
+) -> None:
+    id = receiver.add(database, organization, "/hook")
+    old = read(CRM_KEY).ids[0]
+    sealed = seal(new_secret(), read(CRM_KEY).public_keys()[0])
+    database.sql("select webhook.rotate_secret(%s, %s, %s, %s, '1 hour')", *(organization.id, id, sealed, old))
+    database.sql("update webhook.endpoint set previous_expires_at = now() where id = %s", id)
+    with working(database, tmp_path):
+        wait_for(lambda: secrets(database, organization)[0]["previous_secret_key"] is None)
+    (row,) = database.sql("select previous_secret, previous_expires_at from webhook.endpoint where id = %s", id)
+    assert row == {"previous_secret": None, "previous_expires_at": None}
 
 
 def test_a_receiver_on_this_machine_is_called_only_if_the_process_allows_it(

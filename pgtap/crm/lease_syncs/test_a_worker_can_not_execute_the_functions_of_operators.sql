@@ -7,7 +7,7 @@ from pg_proc as p
 where p.pronamespace = 'admin'::regnamespace and p.prokind = 'f' and p.prorettype <> 'trigger'::regtype
   and p.proname not in (
     'delete_expired_answers', 'delete_old_submissions', 'index_leads', 'count_stages', 'queue_seals', 'seal_events',
-    'service_figures', 'create_audit_partitions'
+    'service_figures', 'create_audit_partitions', 'queued_organizations'
   );
 grant select on test.call to public;
 create function test.refusal(statement text)
