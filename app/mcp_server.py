@@ -47,6 +47,7 @@ _SECRET = "secret_already_shown"  # noqa: S105
 """The error of a repeated request whose first response showed a secret."""
 
 _IDEMPOTENCY = "Idempotency-Key"
+_POSITION = "Leads-Position"
 _KEYS = "Leave it out: each call gets one. If an error names one, repeat the call with that."
 
 _LONG = 100
@@ -238,6 +239,8 @@ class _Transport(httpx2.AsyncBaseTransport):
 
     def __init__(self, key: str | None) -> None:
         self._key = key
+        self._position = ""
+        """The position of the last write, so that a replica answers no read with what was before it."""
         self._inner = httpx2.AsyncHTTPTransport()
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -251,6 +254,8 @@ class _Transport(httpx2.AsyncBaseTransport):
                 raise _error("The request has no bearer token. Send a key of the API.")
             key = caller.token
         request.headers["Authorization"] = f"Bearer {key}"
+        if request.method == "GET" and self._position:
+            request.headers[_POSITION] = self._position
         try:
             try:
                 response = await self._send(request)
@@ -262,6 +267,7 @@ class _Transport(httpx2.AsyncBaseTransport):
         except httpx2.TransportError as error:
             reason = "did not answer in time" if isinstance(error, httpx2.TimeoutException) else "can't be reached"
             raise _error(f"The API at {request.url.copy_with(raw_path=b'/')} {reason}.", request) from error
+        self._position = response.headers.get(_POSITION, self._position)
         if not response.is_success:
             raise _error(_sentence(response), request if response.status_code >= 500 else None)
         if tag := response.headers.get("etag"):

@@ -76,7 +76,7 @@ def _operation(operation: dict[str, Any]) -> dict[str, Any]:
             responses[status] = {**response, "content": {_LINES: {"schema": lines["schema"]["anyOf"][0]}}}
     changed = {
         "tags": ["operations"],
-        "parameters": [one for one in parameters if one["name"] not in ("If-None-Match", "format")],
+        "parameters": [one for one in parameters if one["name"] not in ("If-None-Match", "Leads-Position", "format")],
         "responses": responses,
     }
     if body := operation.get("requestBody"):

@@ -2,6 +2,7 @@
 
 import datetime
 import importlib
+import itertools
 import json
 import pickle
 import tomllib
@@ -206,3 +207,36 @@ def test_a_problem_that_is_not_one_is_an_error_too(sdk: Any, content: bytes) -> 
     error = importlib.import_module("leads_client.errors").error_of(response)
     assert isinstance(error, sdk.LeadsError)
     assert (error.status, error.code, error.detail, error.errors) == (502, "http_502", "Bad Gateway", [])
+
+
+def test_a_read_has_the_positions_of_the_writes_that_may_be_the_last(sdk: Any) -> None:
+    """A thread begins a write before that of another one has ended, so either may be the later one."""
+    sent: list[str | None] = []
+    numbers = itertools.count(1)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            sent.append(request.headers.get("Leads-Position"))
+            return httpx.Response(200)
+        number = next(numbers)
+        if number < until_number[0]:
+            client.request("PATCH", "/x")
+        return httpx.Response(412 if number == 1 else 200, headers={"Leads-Position": f"p{number}"})
+
+    until_number = [1]
+    with sdk.Leads("http://leads.example", "k", transport=httpx.MockTransport(answer)) as client:
+        client.request("GET", "/x")
+        with pytest.raises(sdk.LeadsError):
+            client.request("PATCH", "/x")
+        client.request("GET", "/x")
+        client.request("PATCH", "/x")
+        client.request("GET", "/x")
+        # The third one begins first and ends last.
+        until_number[0] = 5
+        client.request("PATCH", "/x")
+        client.request("GET", "/x")
+        client.request("GET", "/x", headers={"Leads-Position": "own"})
+        until_number[0] = 15
+        client.request("PATCH", "/x")
+        client.request("GET", "/x")
+    assert sent == [None, "p1", "p2", "p5, p4, p3", "own", "primary, p6"]
