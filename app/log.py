@@ -56,9 +56,11 @@ def request(
     wait: float = 0.0,
     trace_id: bytes | None = None,
     cause: Mapping[str, str] | None = None,
+    replica: str | None = None,
 ) -> None:
     """Writes a request's line, a moment later. To be called in the event loop.
-    caller: from ``caller``; database, wait: seconds; cause: further members of the line.
+    caller: from ``caller``; database, wait: seconds; cause: further members of the line; replica: the
+    one that has answered.
 
     The JSON is put together by hand, because json.dumps would be a tenth of the server's work on a
     read. Only a path can contain what JSON must escape: an id and a method are tokens (RFC 9110,
@@ -74,6 +76,8 @@ def request(
     )
     if wait:
         line += f',"wait_ms":{wait * 1000:.2f}'
+    if replica:
+        line += f',"replica":{encode_basestring_ascii(replica)}'
     if trace_id:
         line += f',"trace_id":"{trace_id.decode()}"'
     if cause:

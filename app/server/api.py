@@ -212,8 +212,6 @@ class Api:
         """Counts the request, and writes its line."""
         seconds = time.perf_counter() - request.started
         route, timing = request.route, request.timing
-        if request.replica is not None:
-            cause = {**(cause or {}), "replica": request.replica}
         if self.totals is not None:
             self.totals.add_request(UNMATCHED if route is None else route.label, status, seconds)
         caller = self._callers.get(request.digest, log.NOBODY)
@@ -231,6 +229,7 @@ class Api:
             wait=timing.wait,
             trace_id=request.trace_id,
             cause=cause,
+            replica=request.replica,
         )
 
     @property
@@ -371,7 +370,11 @@ class Api:
         """Runs the route's function."""
         entering = (request.digest, request.context, route.scope, b"t" if route.is_read_only else b"f")
         parameters = (*entering, *call.arguments)
-        result = await self._query_anywhere(request, route, parameters)
+        result: PGresult | StatementFailed | Problem | Refusal
+        if self._replicas is None:
+            result = await self._query(request, route.statement, parameters, is_read_only=route.is_read_only)
+        else:
+            result = await self._query_anywhere(request, route, parameters, self._replicas)
         if isinstance(result, Refusal):
             return await self._refuse(request, route, result)
         if not isinstance(result, StatementFailed):
@@ -527,14 +530,12 @@ class Api:
         return problems.read_errors(result.get_value(0, 0) or b"[]")
 
     async def _query_anywhere(
-        self, request: Request, route: Route, parameters: Sequence[bytes | None]
+        self, request: Request, route: Route, parameters: Sequence[bytes | None], servers: Replicas
     ) -> PGresult | StatementFailed | Problem | Refusal:
         """Runs the route's function: on a replica if it only reads and a replica can answer, else on the
         primary.
         """
-        servers, positions, statement = self._replicas, request.positions, route.statement
-        if servers is None:
-            return await self._query(request, statement, parameters, is_read_only=route.is_read_only)
+        positions, statement = request.positions, route.statement
         if not route.is_read_only:
             behind = replicas.position_behind()
             # Also of a write that fails: a client reads what has prevented it.

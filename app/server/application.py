@@ -109,7 +109,7 @@ def create(settings: Settings, url: str) -> ASGIApp:
             uses = tasks.create_task(background.run("key uses", api.uses.report_forever))
             watches = [watch, uses]
             if replicas is not None:
-                watches.append(tasks.create_task(replicas.run()))
+                watches.append(tasks.create_task(replicas.run(background)))
             if file is not None:
                 write = functools.partial(file.write_forever, lambda: api.gauges)
                 watches.append(tasks.create_task(background.run("metrics", write)))

@@ -20,7 +20,7 @@ If the schema changes beneath a statement, it is repeated without its prepared s
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from time import monotonic
 
@@ -79,6 +79,9 @@ no difference that was larger than their noise, so this is the smallest of them.
 
 WEIGHT = 0.125
 """The weight of the last run in the mean duration of a statement."""
+
+KNOWN = 1000
+"""Results that a connection remembers."""
 
 MOST_RUNS = 100
 """Statements of a request that are listed one by one. A download has one for each page."""
@@ -183,6 +186,10 @@ class Beside:
     """None: it has failed."""
     is_sent: bool = False
     """Whether it, and the other statement, were sent."""
+    lasts: Callable[[pq.abc.PGresult], bool] | None = None
+    """Whether a result stays true for as long as the session. Then the connection does not ask again
+    with these values. None: none does.
+    """
 
 
 # Looking up a member of an enum costs as much as a call.
@@ -231,9 +238,11 @@ class _Connection:
         "_session",
         "is_ending",
         "is_shareable",
+        "known",
         "opened",
         "pgconn",
         "prepared",
+        "remembers",
         "requests",
         "socket",
         "started",
@@ -245,8 +254,12 @@ class _Connection:
         self._session = session
         self.pgconn = session.pgconn
         self.prepared: set[bytes] = set()
+        self.known: dict[tuple[bytes | None, ...], pq.abc.PGresult] = {}
+        """Results of statements beside others that stay true, by their values."""
         self.requests: deque[_Request] = deque()
         """The statements that were sent and have not ended. The first one runs."""
+        self.remembers = pool.is_preparing
+        """Whether the session is always the same one, which a pooler does not promise."""
         self.opened = monotonic()
         self.started = self.opened
         """When the first statement began to run. If there is none: when the last one ended."""
@@ -266,8 +279,12 @@ class _Connection:
         if request.queued:
             request.timing.wait += monotonic() - request.queued
         try:
-            if request.before is not None:
-                self._put(request.before)
+            if (before := request.before) is not None:
+                known = self.known.get(tuple(before.values))
+                if known is None:
+                    self._put(before)
+                else:
+                    before.future.set_result(known)
             self._put(request)
             if request.after is not None:
                 self._put(request.after)
@@ -797,11 +814,20 @@ def _beside(beside: Beside, *, is_read_only: bool) -> _Request:
     future: asyncio.Future[pq.abc.PGresult] = asyncio.get_running_loop().create_future()
 
     def keep(ended: "asyncio.Future[pq.abc.PGresult]") -> None:
-        if not ended.cancelled() and ended.exception() is None:
-            beside.result = ended.result()
+        if ended.cancelled() or ended.exception() is not None:
+            return
+        beside.result = ended.result()
+        connection = request.connection
+        if connection is None or beside.lasts is None or not connection.remembers:
+            return
+        if beside.lasts(beside.result):
+            if len(connection.known) >= KNOWN:
+                connection.known.clear()
+            connection.known[tuple(beside.values)] = beside.result
 
     future.add_done_callback(keep)
-    return _Request(beside.statement, beside.values, PRESENT, None, is_read_only, True, 0.0, future, Timing())
+    request = _Request(beside.statement, beside.values, PRESENT, None, is_read_only, True, 0.0, future, Timing())
+    return request
 
 
 def _sqlstate(result: pq.abc.PGresult | None) -> str:

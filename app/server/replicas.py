@@ -65,13 +65,17 @@ def read_positions(header: bytes) -> tuple[bytes, ...] | None:
 
 
 def question(positions: Iterable[bytes]) -> Beside:
-    """The question whether the positions are replayed."""
-    return Beside(*_question(positions))
+    """The question whether the positions are replayed. A session does not forget what it has replayed."""
+    return Beside(*_question(positions), lasts=_are_replayed)
 
 
 def states(asked: Beside) -> set[bytes]:
     """The states of the positions. Empty: the question has failed."""
     return set() if asked.result is None else set(_states(asked.result))
+
+
+def _are_replayed(result: PGresult) -> bool:
+    return set(_states(result)) == {b"replayed"}
 
 
 def _question(positions: Iterable[bytes]) -> tuple[Statement, Sequence[bytes]]:
@@ -162,9 +166,8 @@ class Replicas:
                 gauges[f"replica_lag {replica.name}"] = round(replica.lag, 3)
         return gauges
 
-    async def run(self) -> None:
+    async def run(self, background: Background) -> None:
         """Opens the connections, and watches the servers until it is cancelled."""
-        background = Background()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._primary.open())
             tasks.create_task(background.run("positions", self._watch_primary))
@@ -216,8 +219,8 @@ class Replicas:
     def _choose(self) -> Replica | None:
         """The usable replica with the fewest statements. Between equals, the turns go round."""
         usable = [replica for replica in self.all if replica.is_usable]
-        if not usable:
-            return None
+        if len(usable) < 2:
+            return usable[0] if usable else None
         self._turn += 1
         first = self._turn % len(usable)
         return min(usable[first:] + usable[:first], key=lambda replica: replica.pool.load)

@@ -1,6 +1,8 @@
 """Reads on a real replica, made by pg_basebackup: how new they are, and what happens when it fails."""
 
+import asyncio
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -114,6 +116,20 @@ def test_a_read_with_the_position_of_a_write_is_never_older(client: httpx.Client
     answered = targets(server, lines)
     assert answered.count(None) > 10, "the primary answers while the replica is behind"
     assert len(answered) - answered.count(None) > 10, "the replica answers when it is not"
+
+
+def test_reads_that_share_a_connection_get_their_own_answers(client: httpx.Client, pair: Pair) -> None:
+    leads = [made_lead(client) for _ in range(32)]
+    pair.wait_for_stream()
+    foreign = {HEADER: "A" * 64}
+
+    def read(number: int) -> bool:
+        path, position = leads[number % len(leads)]
+        headers: dict[str, str] = (position, {}, foreign)[number % 3]
+        return bool(client.get(path, headers=headers).json()["id"] == path.removeprefix("/leads/"))
+
+    with ThreadPoolExecutor(16) as threads:
+        assert all(threads.map(read, range(320)))
 
 
 def test_without_the_position_a_read_may_be_older(client: httpx.Client, pair: Pair) -> None:
@@ -282,6 +298,26 @@ def test_all_reads_work_on_the_replica(client: httpx.Client, server: Server, pai
     assert on_replica("HEAD", lead).status_code == 200
 
 
+def test_the_tools_of_leads_mcp_read_their_own_writes(server: Server, pair: Pair, acme: Organization) -> None:
+    mcp_server = pytest.importorskip("app.mcp_server")
+    fastmcp = pytest.importorskip("fastmcp")
+    document = httpx.get(server.base + "/openapi.json").json()
+
+    async def change_and_read() -> list[str]:
+        async with fastmcp.Client(mcp_server.make(document, server.base, acme.keys["write"], "write")) as client:
+            lead = json.loads((await client.call_tool("create_lead", {"email": "tool@example.com"})).content[0].text)
+            pair.wait_for_stream()
+            values = []
+            with paused(pair.standby):
+                for value in ("one", "two"):
+                    await client.call_tool("update_lead", {"id": lead["id"], "company": value})
+                    result = await client.call_tool("get_lead", {"id": lead["id"]})
+                    values.append(json.loads(result.content[0].text)["company"])
+            return values
+
+    assert asyncio.run(change_and_read()) == ["one", "two"]
+
+
 def standby_name(pair: Pair) -> str:
     return f"{pair.standby.server.socket_dir}:{pair.standby.server.port}"
 
@@ -394,6 +430,15 @@ def test_admin_keys_can_be_kept_away_from_replicas(
             assert writer.get(lead).status_code == 200, "as late as the replay"
         wait_until(lambda: writer.get(lead).status_code == 401)
         pair.primary.database.sql("update auth.api_key set revoked_at = null")
+    # The primary gets to know when a key was used, whichever server has answered.
+    server.process.terminate()
+    server.process.wait(30)
+    used = pair.primary.database.sql(
+        "select k.scopes[cardinality(k.scopes)] as scope from auth.key_use as u join auth.api_key as k "
+        "on k.organization_id = u.organization_id and k.id = u.key_id where k.organization_id = %s",
+        acme.id,
+    )
+    assert {"admin", "write"} <= {row["scope"] for row in used}
 
 
 def test_a_write_that_is_sent_to_a_replica_is_503(

@@ -14,7 +14,7 @@ import pytest
 import uvloop
 
 from app.server import postgres
-from app.server.postgres import ConnectionLost, Pool, Statement, StatementFailed
+from app.server.postgres import Beside, ConnectionLost, Pool, Statement, StatementFailed
 from app.server.queue import ClientGone, Crowded, Unavailable
 from tests.support.database import Database
 
@@ -522,3 +522,106 @@ def test_a_long_statement_runs_on_a_connection_of_its_own(database: Database) ->
         return [each.get_value(0, 1) for each in (short, long, again)]
 
     assert asyncio.run(run()) == [b"10s", b"20s", b"20s"]
+
+
+OTHER = Statement(b"o", b"select 2")
+
+
+def answering_in_turn(*answers: bytes) -> Callable[[socket.socket], Awaitable[None]]:
+    """Answers when there are as many Syncs, and ends the session."""
+
+    async def answer(session: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        unread = b""
+        while len(unread) < 5 or unread.count(b"S\x00\x00\x00\x04") < len(answers):
+            unread += await loop.sock_recv(session, 65536)
+        for data in answers:
+            await loop.sock_sendall(session, data)
+
+    return answer
+
+
+def test_statements_beside_another_one_get_their_own_results(tmp_path: Path) -> None:
+    async def run() -> None:
+        answers = (PREPARED + row(value) + READY for value in (b"before", b"own", b"after"))
+        async with pooled(tmp_path, answering_each(*answers)) as (pool, _):
+            before, after = Beside(OTHER, (b"",)), Beside(Statement(b"p", b"select 3"))
+            result = await pool.execute(STATEMENT, (), before=before, after=after)
+            assert before.result is not None
+            assert after.result is not None
+            values = [each.get_value(0, 0) for each in (before.result, result, after.result)]
+            assert values == [b"before", b"own", b"after"]
+            assert pool.gauges == {"pool_busy": 0, "pool_idle": 1, "pool_waiting": 0}
+
+    uvloop.run(run())
+
+
+def test_the_failure_of_a_statement_beside_another_one_changes_nothing_else(tmp_path: Path) -> None:
+    async def run() -> None:
+        answers = (error("42501") + READY, PREPARED + row(b"own") + READY, error("42501") + READY)
+        async with pooled(tmp_path, answering_each(*answers)) as (pool, backend):
+            before, after = Beside(OTHER, (b"",)), Beside(Statement(b"p", b"select 3"))
+            assert (await pool.execute(STATEMENT, (), before=before, after=after)).get_value(0, 0) == b"own"
+            assert (before.result, after.result, after.is_sent) == (None, None, True)
+            assert backend.sessions == 1
+
+    uvloop.run(run())
+
+
+def test_a_write_is_known_if_the_connection_ends_behind_it(tmp_path: Path) -> None:
+    async def run() -> None:
+        answer = answering_in_turn(PREPARED + row(b"written") + READY, b"")
+        async with pooled(tmp_path, answer) as (pool, _):
+            after = Beside(OTHER)
+            assert (await pool.execute(STATEMENT, (), after=after)).get_value(0, 0) == b"written"
+            assert (after.result, after.is_sent) == (None, True)
+
+    uvloop.run(run())
+
+
+def test_a_statement_beside_one_that_was_never_sent_is_not_sent(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with pooled(tmp_path, silent) as (pool, _):
+            first = asyncio.ensure_future(pool.execute(STATEMENT, ()))
+            await asyncio.sleep(0)
+            after = Beside(OTHER)
+            with pytest.raises(Unavailable):
+                await pool.execute(STATEMENT, (), patience=0, after=after)
+            assert (after.result, after.is_sent) == (None, False)
+            first.cancel()
+            await asyncio.wait({first})
+
+    uvloop.run(run())
+
+
+def test_a_pool_that_is_cut_off_ends_what_runs_and_what_waits(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with pooled(tmp_path, silent) as (pool, _):
+            tasks = [asyncio.ensure_future(pool.execute(STATEMENT, (), patience=60)) for _ in range(2)]
+            await asyncio.sleep(0.1)
+            assert pool.load == 2
+            pool.cut_off()
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+            assert [type(result) for result in results] == [ConnectionLost, Unavailable]
+            assert not pool.has_connections
+
+    uvloop.run(run())
+
+
+def test_a_connection_does_not_ask_again_for_what_stays_true(tmp_path: Path) -> None:
+    def is_lasting(result: Any) -> bool:
+        return bool(result.get_value(0, 0) == b"yes")
+
+    async def run() -> None:
+        answers = [PREPARED + row(b"no") + READY, PREPARED + row(b"1") + READY, row(b"yes") + READY]
+        answers += [row(b"%d" % number) + READY for number in (2, 3)]
+        async with pooled(tmp_path, answering_each(*answers, row(b"other") + READY, row(b"4") + READY)) as (pool, _):
+            seen = []
+            for value in (b"x", b"x", b"x", b"y"):
+                before = Beside(OTHER, (value,), lasts=is_lasting)
+                result = await pool.execute(STATEMENT, (), before=before)
+                assert before.result is not None
+                seen.append((before.result.get_value(0, 0), result.get_value(0, 0)))
+            assert seen == [(b"no", b"1"), (b"yes", b"2"), (b"yes", b"3"), (b"other", b"4")]
+
+    uvloop.run(run())

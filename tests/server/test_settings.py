@@ -145,3 +145,26 @@ def test_the_burst_follows_from_the_rate_limit() -> None:
     for wrong in ("0", "1.5", "-1", "off", "1000001"):
         with pytest.raises(SettingsError, match="LEADS_RATE_LIMIT is"):
             limits(LEADS_RATE_LIMIT=wrong)
+
+
+def test_replicas_are_separated_by_blanks_or_lines(file: Path) -> None:
+    urls = " postgresql://a@one/leads\tpostgresql://a@two/leads\nhost=three dbname=leads user=a\n\n"
+    read = settings.read({"DATABASE_REPLICA_URL": urls, "DATABASE_REPLICA_PASSWORD_FILE": str(file)})
+    hosts = [conninfo_to_dict(url) for url in read.replica_urls]
+    assert [host["host"] for host in hosts] == ["one", "two", "three"]
+    assert {host["password"] for host in hosts} == {"it's a \\ pass@word/ü"}
+    assert settings.read({"DATABASE_REPLICA_URL": " "}).replica_urls == ()
+
+
+@pytest.mark.parametrize(
+    ("value", "fault"),
+    [
+        ("postgresql://a:secret@one,two/leads", "an address with several hosts"),
+        ("host=one,two password=secret", "an address with several hosts"),
+        ("postgresql://a:secret@one/leads nonsense=secret", "not a list of addresses"),
+    ],
+)
+def test_a_wrong_replica_is_refused_without_its_password(value: str, fault: str) -> None:
+    with pytest.raises(SettingsError, match=f"DATABASE_REPLICA_URL .*{fault}") as error:
+        settings.read({"DATABASE_REPLICA_URL": value})
+    assert "secret" not in str(error.value)
