@@ -2560,7 +2560,7 @@ ALTER FUNCTION admin.bind_moved_analyst(login text, organization_id uuid, expire
 COMMENT ON FUNCTION admin.bind_moved_analyst(login text, organization_id uuid, expires_at timestamp with time zone) IS 'Binds a login that is an analyst''s and that is bound to no organization: one that was bound before the organization moved away.
 
 Returns bound; or unknown_login, if this cluster has no such login. Then leads bi create makes one, with a new password: passwords can''t be carried. Raises
-PT404 organization_not_found, and what app.check_placement raises.';
+PT404 organization_not_found, and what audit.check_placement raises.';
 
 CREATE FUNCTION admin.catalogue() RETURNS TABLE(object text, definition text, removal text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -3200,7 +3200,7 @@ CREATE FUNCTION admin.check_settled(organization_id uuid) RETURNS void
 declare
   v_cell text;
 begin
-  perform app.check_placement(check_settled.organization_id);
+  perform audit.check_placement(check_settled.organization_id);
   select p.cell into v_cell from app.placement as p where p.organization_id = check_settled.organization_id;
   if found then
     raise sqlstate 'PT409' using
@@ -3213,7 +3213,7 @@ end $$;
 
 ALTER FUNCTION admin.check_settled(organization_id uuid) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.check_settled(organization_id uuid) IS 'Raises PT409 move_has_begun, and what app.check_placement raises, unless this cell has the organization and no move has begun.';
+COMMENT ON FUNCTION admin.check_settled(organization_id uuid) IS 'Raises PT409 move_has_begun, and what audit.check_placement raises, unless this cell has the organization and no move has begun.';
 
 CREATE FUNCTION admin.connect_crm(organization_id uuid, vendor text, account text, settings jsonb, credential bytea DEFAULT NULL::bytea, credential_key text DEFAULT NULL::text, push_stage text DEFAULT NULL::text, settle_seconds integer DEFAULT NULL::integer) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4864,7 +4864,7 @@ CREATE FUNCTION admin.erase_submissions(organization_id uuid, email text, phone 
 declare
   v_organization_id uuid := (admin.known_organization(erase_submissions.organization_id)).organization_id;
 begin
-  perform app.check_placement(v_organization_id);
+  perform audit.check_placement(v_organization_id);
   -- The number says whether forms have received something of the person.
   perform audit.record_read(v_organization_id, 'admin.erase_submissions', '{}');
   return audit.erase_submissions(
@@ -5208,7 +5208,7 @@ declare
   v_country_code text := app.country_code(find_leads_to_erase.organization_id);
   v_phones text[] := app.phone_keys(find_leads_to_erase.phone, find_leads_to_erase.organization_id);
 begin
-  perform app.check_placement(find_leads_to_erase.organization_id);
+  perform audit.check_placement(find_leads_to_erase.organization_id);
   if app.is_phone(app.clean_text(find_leads_to_erase.phone)) is false then
     raise sqlstate 'PT422' using message = 'invalid_phone', hint = 'A phone number has 3 to 20 digits.';
   end if;
@@ -13852,40 +13852,6 @@ ALTER FUNCTION app.character_note(value text) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.character_note(value text) IS 'A sentence, after a space, with the code point of the first character that is not printable ASCII: it may be invisible. Empty if there is none.';
 
-CREATE FUNCTION app.check_placement(organization_id uuid) RETURNS void
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-  v_placement record;
-begin
-  select p.state, p.cell into v_placement
-  from app.placement as p
-  where p.organization_id = check_placement.organization_id;
-  case v_placement.state
-    when 'moving' then
-      raise sqlstate 'PT503' using
-        message = 'moving',
-        hint = 'The organization is being moved to another cell. Nothing was done. Try again in a moment.';
-    when 'moved' then
-      raise sqlstate 'PT409' using
-        message = 'moved',
-        hint = format('The organization was moved to the cell %s. Run the command there.', v_placement.cell);
-    when 'arriving' then
-      raise sqlstate 'PT409' using
-        message = 'arriving',
-        hint = format(
-          'The organization is being moved to this cell, and the cell %s still has it. Run the command there.', v_placement.cell
-        );
-    else
-      return;
-  end case;
-end $$;
-
-ALTER FUNCTION app.check_placement(organization_id uuid) OWNER TO leads_owner;
-
-COMMENT ON FUNCTION app.check_placement(organization_id uuid) IS 'Raises PT503 moving, PT409 moved or PT409 arriving if the organization is fenced in this cell.';
-
 CREATE FUNCTION app.claim_idempotency_key(organization_id uuid, idempotency_key text, wait integer, request text) RETURNS api.answer
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -16651,6 +16617,40 @@ seals. head: a head that was exported earlier and kept elsewhere, which the chai
 newest event audit.retired names may be missing; a head among them is the fault head_retired, unless it is the last of its range.
 Runs with the caller''s rights, so row-level security applies.';
 
+CREATE FUNCTION audit.check_placement(organization_id uuid) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_placement record;
+begin
+  select p.state, p.cell into v_placement
+  from app.placement as p
+  where p.organization_id = check_placement.organization_id;
+  case v_placement.state
+    when 'moving' then
+      raise sqlstate 'PT503' using
+        message = 'moving',
+        hint = 'The organization is being moved to another cell. Nothing was done. Try again in a moment.';
+    when 'moved' then
+      raise sqlstate 'PT409' using
+        message = 'moved',
+        hint = format('The organization was moved to the cell %s. Run the command there.', v_placement.cell);
+    when 'arriving' then
+      raise sqlstate 'PT409' using
+        message = 'arriving',
+        hint = format(
+          'The organization is being moved to this cell, and the cell %s still has it. Run the command there.', v_placement.cell
+        );
+    else
+      return;
+  end case;
+end $$;
+
+ALTER FUNCTION audit.check_placement(organization_id uuid) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION audit.check_placement(organization_id uuid) IS 'Raises PT503 moving, PT409 moved or PT409 arriving if the organization is fenced in this cell.';
+
 CREATE FUNCTION audit.create_partitions(year integer) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -17810,7 +17810,7 @@ begin
       then
         return;
       end if;
-      perform app.check_placement(write_event.organization_id);
+      perform audit.check_placement(write_event.organization_id);
     end if;
   end if;
 
@@ -17839,7 +17839,7 @@ COMMENT ON FUNCTION audit.write_event(organization_id uuid, action text, lead_id
 about: members of the payload, as JSON text without the braces. The source comes from the login: api for leads_api with a
 proven key, worker for leads_worker, system for leads_operator and the migrating login, sql for every other login. The payload
 of a request with a trace id has it as its last member, trace_id. Raises PT503 moving, PT409 moved and arriving: see
-app.check_placement. Rows that come or go with a move are not recorded.
+audit.check_placement. Rows that come or go with a move are not recorded.
 Only functions that leads_audit owns may execute it.';
 
 CREATE FUNCTION auth.add_form_key(organization_id uuid, name text, digest bytea) RETURNS uuid
@@ -18396,7 +18396,7 @@ begin
   )
   or take_keys.relation not in ('auth.api_key', 'auth.key_use')
   then
-    raise sqlstate 'PT409' using message = 'not_arriving';
+    raise insufficient_privilege using message = 'The organization doesn''t arrive in this cell.';
   end if;
   return app.insert_rows(take_keys.relation, take_keys.organization_id, take_keys.rows);
 end $$;
@@ -18405,7 +18405,7 @@ ALTER FUNCTION auth.take_keys(organization_id uuid, relation text, rows jsonb) O
 
 COMMENT ON FUNCTION auth.take_keys(organization_id uuid, relation text, rows jsonb) IS 'Stores rows of auth.api_key or auth.key_use, while the organization arrives, and returns their number.
 
-relation: the name of the table. rows: an array of objects, as auth.owned_keys returns them. Raises PT409 not_arriving.';
+relation: the name of the table. rows: an array of objects, as auth.owned_keys returns them. Raises 42501 for any other organization.';
 
 CREATE FUNCTION auth.tg_api_key__announce() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -26132,10 +26132,6 @@ GRANT ALL ON FUNCTION app.character_note(value text) TO leads_exec;
 GRANT ALL ON FUNCTION app.character_note(value text) TO leads_intake;
 GRANT ALL ON FUNCTION app.character_note(value text) TO leads_jobs;
 
-REVOKE ALL ON FUNCTION app.check_placement(organization_id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.check_placement(organization_id uuid) TO leads_audit;
-GRANT ALL ON FUNCTION app.check_placement(organization_id uuid) TO leads_jobs;
-
 REVOKE ALL ON FUNCTION app.claim_idempotency_key(organization_id uuid, idempotency_key text, wait integer, request text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.claim_idempotency_key(organization_id uuid, idempotency_key text, wait integer, request text) TO leads_exec;
 
@@ -26426,6 +26422,10 @@ GRANT ALL ON FUNCTION app.upload_rows(body text, media_type text) TO leads_exec;
 REVOKE ALL ON FUNCTION audit.chain_verdict(organization_id uuid, after bigint, "limit" integer, head api.chain_head) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.chain_verdict(organization_id uuid, after bigint, "limit" integer, head api.chain_head) TO leads_exec;
 GRANT ALL ON FUNCTION audit.chain_verdict(organization_id uuid, after bigint, "limit" integer, head api.chain_head) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION audit.check_placement(organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.check_placement(organization_id uuid) TO leads_audit;
+GRANT ALL ON FUNCTION audit.check_placement(organization_id uuid) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION audit.create_partitions(year integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.create_partitions(year integer) TO leads_jobs;
@@ -27358,7 +27358,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"position":10,"title":"Reads after writes","body":"A server can have replicas, which answer reads, and show a change a moment after its response. Each response to a write then has\nthe header `Leads-Position`. Send it with a read, and the response is not older than that write:\n\n```sh\ncurl -si -X PATCH \"$API/leads/$ID\" -H \"Authorization: Bearer $KEY\" \\\n  -H 'Content-Type: application/json' -d '{\"pipeline_stage\": \"contacted\"}' | grep -i leads-position\ncurl \"$API/leads/$ID\" -H \"Authorization: Bearer $KEY\" -H 'Leads-Position: …'\n```\n\nIf you don't know which of several writes is the newest, send up to 8 values with commas between them. The value is opaque, and\ncan be kept for as long as you like. A server without replicas sends no such header, and ignores it."}
 -- {"position":100,"title":"Changelog","body":"The [changelog](/docs/changelog) lists what each release added, changed, deprecated and fixed.\n\nWithin `/api/v1`, changes only add: paths, optional parameters and fields of requests, headers, and `code` words for new\nsituations. No path, parameter or field is removed or renamed. An operation that is going to end has the header `Deprecation`\n(RFC 9745), and `Sunset` (RFC 8594) with the date."}
 -- {"position":2,"title":"Keys","body":"Send a key with each request: `Authorization: Bearer lk_live_…`. A key belongs to one organization and reaches only that\norganization's records. The API answers a request for any other record with 404, as if the record did not exist.\n\nThe scope of a key is `read`, `write` or `admin`. `write` includes `read`, and `admin` includes `write`. A key is shown\nonce, when it is created. Keep it on a server, never in a web page. Keys that begin with `lk_test_` belong to a test\norganization: its pushes to a CRM are simulated, and no data leaves the server. `GET /health` returns the organization and the\nscopes of a key."}
--- {"position":3,"title":"Errors","body":"Errors are `application/problem+json` (RFC 9457). `code` is a stable word for your program. `detail` says what to do\nnext. `errors` lists everything that is wrong with the request, by field. `request_id` is the `X-Request-Id` that you\nsent, or one that the server generated. It is also in the server's log and in the audit log. Include it when you ask for\nsupport.\n\nThe API checks in this order: the path (404), the method (405), the key (401), the rate limit of the key (429), the\nscope (403), the size of the body (413), its type (415), the form of the request (400), `Idempotency-Key`, the fields (422), the record (404), `If-Match`\n(412).\n\nAfter a status of 500 or more you can repeat a GET, and also a POST or PATCH that has an `Idempotency-Key`. Before you repeat any\nother request that failed with the code `outcome_unknown`, check whether the change was made. A response with status 503\nhas `Retry-After`.\n\nA server can limit the rate of each key. Then each response to a valid key has `RateLimit-Policy` and `RateLimit`\n(draft-ietf-httpapi-ratelimit-headers-10). `\"default\";q=120;w=120` means 120 requests in 120 seconds, and\n`\"default\";r=37;t=1` that 37 are left, and one more is there in 1 second. A request over the limit is refused with 429\n(`rate_limited`), and nothing was done. Wait for the seconds in `Retry-After`, and send it again."}
+-- {"position":3,"title":"Errors","body":"Errors are `application/problem+json` (RFC 9457). `code` is a stable word for your program. `detail` says what to do\nnext. `errors` lists everything that is wrong with the request, by field. `request_id` is the `X-Request-Id` that you\nsent, or one that the server generated. It is also in the server's log and in the audit log. Include it when you ask for\nsupport.\n\nThe API checks in this order: the path (404), the method (405), the key (401), the rate limit of the key (429), the\nscope (403), the size of the body (413), its type (415), the form of the request (400), `Idempotency-Key`, the fields (422), the record (404), `If-Match`\n(412).\n\nAfter a status of 500 or more you can repeat a GET, and also a POST or PATCH that has an `Idempotency-Key`. Before you repeat any\nother request that failed with the code `outcome_unknown`, check whether the change was made. A response with status 503\nhas `Retry-After`. With the code `moving`, your organization is being moved to another server: nothing was done, and a second\nlater the same request succeeds.\n\nA server can limit the rate of each key. Then each response to a valid key has `RateLimit-Policy` and `RateLimit`\n(draft-ietf-httpapi-ratelimit-headers-10). `\"default\";q=120;w=120` means 120 requests in 120 seconds, and\n`\"default\";r=37;t=1` that 37 are left, and one more is there in 1 second. A request over the limit is refused with 429\n(`rate_limited`), and nothing was done. Wait for the seconds in `Retry-After`, and send it again."}
 -- {"position":4,"title":"Paging","body":"Lists are sorted from newest to oldest. `limit` is a number from 1 to 200; the default is 50. To get the next page, send\n`next_cursor` as `cursor`, until it is null, or follow the `Link` header. The pages contain every row that existed when\nyou requested the first page exactly once, even if rows are added in the meantime.\n\nRows do not become visible in the order of `created_at`. If you poll with `start_at`, request an overlap of some minutes\nand drop duplicates by `id`. To follow the changes of leads, request `GET /leads?order=updated_at`, or create a webhook."}
 -- {"position":5,"title":"Idempotency","body":"You can repeat a POST or PATCH that has an `Idempotency-Key` (1 to 255 printable characters, for example the id of a form). For\n24 hours, the same key with the same request returns the first response again, with `Idempotency-Replayed: true`.\nAnother request with the same key returns 422. If the first request is still running, a repeat waits up to 5 seconds,\nand then returns 409. Only successful responses are kept. A response that shows a secret, such as that of `POST /forms`, is\nnever kept: a repeat returns 409 with `secret_already_shown`, and its `detail` has the id of the object that exists."}
 -- {"position":6,"title":"Concurrency","body":"The response with a lead has an `ETag`. Send it as `If-Match` with a PATCH: the change is made only if the lead has not\nchanged since, otherwise the API returns 412. Send it as `If-None-Match` with a GET: the API returns 304 if the lead has\nnot changed."}

@@ -18,7 +18,7 @@ reset role;
 \ir auth/roles.sql
 \ir app/placement.policies.sql
 \ir app/placement.grants.sql
-\ir app/check_placement.sql
+\ir audit/check_placement.sql
 \ir app/insert_rows.sql
 \ir auth/claimed_key.sql
 \ir auth/enter.sql

@@ -780,7 +780,7 @@ from (values
     delete, insert, select on crm.connection
     delete, insert, select on webhook.endpoint
     delete, insert, select, update on app.placement
-    execute on app.check_placement
+    execute on audit.check_placement
     execute on app.insert_rows
     execute on audit.delete_rows
     execute on audit.publish_rows
@@ -805,7 +805,7 @@ from (values
     execute on app.utc_text
     execute on audit.details_change
     execute on auth.key_id
-    execute on app.check_placement
+    execute on audit.check_placement
     select (organization_id, state, cell, changed_in, is_fenced) on app.placement
   '),
   ('leads_eraser', '

@@ -26,6 +26,6 @@ comment on function admin.bind_moved_analyst(text, uuid, timestamptz) is
 $$Binds a login that is an analyst's and that is bound to no organization: one that was bound before the organization moved away.
 
 Returns bound; or unknown_login, if this cluster has no such login. Then leads bi create makes one, with a new password: passwords can't be carried. Raises
-PT404 organization_not_found, and what app.check_placement raises.$$;
+PT404 organization_not_found, and what audit.check_placement raises.$$;
 
 grant execute on function admin.bind_moved_analyst(text, uuid, timestamptz) to leads_operator;

@@ -7,7 +7,7 @@ as $$
 declare
   v_cell text;
 begin
-  perform app.check_placement(check_settled.organization_id);
+  perform audit.check_placement(check_settled.organization_id);
   select p.cell into v_cell from app.placement as p where p.organization_id = check_settled.organization_id;
   if found then
     raise sqlstate 'PT409' using
@@ -19,4 +19,4 @@ begin
 end $$;
 
 comment on function admin.check_settled(uuid) is
-  'Raises PT409 move_has_begun, and what app.check_placement raises, unless this cell has the organization and no move has begun.';
+  'Raises PT409 move_has_begun, and what audit.check_placement raises, unless this cell has the organization and no move has begun.';

@@ -7,7 +7,7 @@ as $$
 declare
   v_organization_id uuid := (admin.known_organization(erase_submissions.organization_id)).organization_id;
 begin
-  perform app.check_placement(v_organization_id);
+  perform audit.check_placement(v_organization_id);
   -- The number says whether forms have received something of the person.
   perform audit.record_read(v_organization_id, 'admin.erase_submissions', '{}');
   return audit.erase_submissions(

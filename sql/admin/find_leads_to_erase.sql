@@ -15,7 +15,7 @@ declare
   v_country_code text := app.country_code(find_leads_to_erase.organization_id);
   v_phones text[] := app.phone_keys(find_leads_to_erase.phone, find_leads_to_erase.organization_id);
 begin
-  perform app.check_placement(find_leads_to_erase.organization_id);
+  perform audit.check_placement(find_leads_to_erase.organization_id);
   if app.is_phone(app.clean_text(find_leads_to_erase.phone)) is false then
     raise sqlstate 'PT422' using message = 'invalid_phone', hint = 'A phone number has 3 to 20 digits.';
   end if;

@@ -71,7 +71,8 @@ scope (403), the size of the body (413), its type (415), the form of the request
 
 After a status of 500 or more you can repeat a GET, and also a POST or PATCH that has an `Idempotency-Key`. Before you repeat any
 other request that failed with the code `outcome_unknown`, check whether the change was made. A response with status 503
-has `Retry-After`.
+has `Retry-After`. With the code `moving`, your organization is being moved to another server: nothing was done, and a second
+later the same request succeeds.
 
 A server can limit the rate of each key. Then each response to a valid key has `RateLimit-Policy` and `RateLimit`
 (draft-ietf-httpapi-ratelimit-headers-10). `"default";q=120;w=120` means 120 requests in 120 seconds, and

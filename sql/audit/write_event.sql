@@ -57,7 +57,7 @@ begin
       then
         return;
       end if;
-      perform app.check_placement(write_event.organization_id);
+      perform audit.check_placement(write_event.organization_id);
     end if;
   end if;
 
@@ -85,5 +85,5 @@ $$Writes an event, with its actor and its source.
 about: members of the payload, as JSON text without the braces. The source comes from the login: api for leads_api with a
 proven key, worker for leads_worker, system for leads_operator and the migrating login, sql for every other login. The payload
 of a request with a trace id has it as its last member, trace_id. Raises PT503 moving, PT409 moved and arriving: see
-app.check_placement. Rows that come or go with a move are not recorded.
+audit.check_placement. Rows that come or go with a move are not recorded.
 Only functions that leads_audit owns may execute it.$$;

@@ -10,7 +10,7 @@ begin
   )
   or take_keys.relation not in ('auth.api_key', 'auth.key_use')
   then
-    raise sqlstate 'PT409' using message = 'not_arriving';
+    raise insufficient_privilege using message = 'The organization doesn''t arrive in this cell.';
   end if;
   return app.insert_rows(take_keys.relation, take_keys.organization_id, take_keys.rows);
 end $$;
@@ -18,6 +18,6 @@ end $$;
 comment on function auth.take_keys(uuid, text, jsonb) is
 $$Stores rows of auth.api_key or auth.key_use, while the organization arrives, and returns their number.
 
-relation: the name of the table. rows: an array of objects, as auth.owned_keys returns them. Raises PT409 not_arriving.$$;
+relation: the name of the table. rows: an array of objects, as auth.owned_keys returns them. Raises 42501 for any other organization.$$;
 
 grant execute on function auth.take_keys(uuid, text, jsonb) to leads_jobs;

@@ -9,14 +9,17 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpx
 import psycopg
 import pytest
 
 from app.cli.keys import digest
 from tests.cells.carrying import begin, call, carry, finish, move, owned
 from tests.support.chain import seal, verdict
+from tests.support.contract import check_problem
 from tests.support.database import Database, make_organization
 from tests.support.keys import new_key
+from tests.support.process import Server
 from tests.support.webhooks import lease, make_webhook, queue, settle
 
 
@@ -73,6 +76,8 @@ def test_each_step_can_be_called_twice_and_one_cell_answers(source: Database, ta
         call(source, "admin.fence", acme.id)
     assert refused(source, key) == "moving"
     finish(source, acme.id)
+    # The events of the third lead have no seal, and get none here.
+    seal(source)
     carry(source, target, acme.id)
     assert refused(target, key) == "unauthorized"
     assert owned(source, acme.id) == owned(source, acme.id)
@@ -288,6 +293,13 @@ def test_only_rows_of_an_arriving_or_a_moved_organization_can_be_deleted(source:
         with pytest.raises(psycopg.Error) as caught:
             source.sql(statement)
         assert caught.value.diag.message_primary == "refused"
+    # The role whose functions erase: each row is checked.
+    with source.connect() as connection:
+        connection.execute("set role leads_eraser")
+        for table in ("audit.event", "audit.seal"):
+            with pytest.raises(psycopg.Error) as caught:
+                connection.execute(f"delete from {table} where organization_id = %s", [acme.id])
+            assert caught.value.diag.message_primary == "refused"
     with pytest.raises(psycopg.Error) as caught:
         call(target, "admin.prepare_arrival", other.id, "first")
     assert caught.value.diag.message_primary == "organization_exists"
@@ -397,3 +409,26 @@ def work(database: Database) -> None:
         "webhook.delete_old_deliveries",
     ):
         call(database, function, 1000, login="leads_worker")
+
+
+def test_requests_and_forms_get_503_with_retry_after(
+    source: Database, target: Database, new_server: Callable[..., Server]
+) -> None:
+    """The problem is that of every route that needs a key."""
+    acme = make_organization(source)
+    server = new_server(source)
+    with server.client(acme.keys["admin"]) as client:
+        form = client.post("/forms", json={"source": "web"}).json()["address"]
+        begin(source, target, acme.id)
+        call(source, "admin.fence", acme.id)
+        for response in (
+            client.get("/leads"),
+            client.post("/leads", json={"email": "ann@example.com", "name": "Ann"}),
+            client.get("/keys"),
+            httpx.post(server.base + form, json={"email": "bea@example.com"}),
+        ):
+            check_problem(response, 503, "moving")
+            assert response.headers["retry-after"] == "1"
+        call(source, "admin.abort_move", acme.id)
+        assert client.get("/leads").status_code == 200
+    call(target, "admin.discard_arrival", acme.id)

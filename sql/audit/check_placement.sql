@@ -1,7 +1,7 @@
--- app.check_placement - refuses work for an organization that another cell has, or will have in a moment.
+-- audit.check_placement - refuses work for an organization that another cell has, or will have in a moment.
 set local role leads_owner;
 
-create or replace function app.check_placement(organization_id uuid)
+create or replace function audit.check_placement(organization_id uuid)
 returns void language plpgsql stable security invoker set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -30,7 +30,7 @@ begin
   end case;
 end $$;
 
-comment on function app.check_placement(uuid) is
+comment on function audit.check_placement(uuid) is
   'Raises PT503 moving, PT409 moved or PT409 arriving if the organization is fenced in this cell.';
 
-grant execute on function app.check_placement(uuid) to leads_audit, leads_jobs;
+grant execute on function audit.check_placement(uuid) to leads_audit, leads_jobs;
