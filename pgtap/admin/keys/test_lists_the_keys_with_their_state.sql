@@ -11,7 +11,7 @@ select results_eq(
   $$
     values
       (key_id('alice', 'read'), array['read'], 'expired', null),
-      (key_id('alice', 'write'), array['read', 'write'], 'good', null),
+      (key_id('alice', 'write'), array['read', 'write'], 'active', null),
       (key_id('alice', 'admin'), array['read', 'write', 'admin'], 'revoked', '2026-01-01T00:00:00.000Z')
   $$,
   'alice''s keys'
