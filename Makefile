@@ -39,6 +39,7 @@ lint: .venv/.dev ## Check style, types, SQL, frozen copies and migrations
 	.venv/bin/python -m tools.lint_sql
 	.venv/bin/python -m tools.headers
 	@.venv/bin/python -m tools.squawk
+	@! git grep -nE '^(<<<<<<<|>>>>>>>) ' # conflicts that were not resolved
 
 check: lint test ## Run lint, then test
 
