@@ -202,10 +202,15 @@ def test_the_views_show_what_the_log_says_after_random_histories(
     before = [views(organization, view)[0] for organization in organizations for view in VIEWS]
     with database.connect() as connection, connection.transaction():
         connection.execute("set local session_replication_role = replica")
-        for table, trigger in (("event", "_105_refuse_delete"), ("seal", "_100_refuse_change")):
-            connection.execute(f"alter table audit.{table} disable trigger {trigger}".encode())
-            connection.execute(f"delete from audit.{table} where organization_id = any (%s)".encode(), [organizations])
-            connection.execute(f"alter table audit.{table} enable always trigger {trigger}".encode())
+        for table in ("event", "seal"):
+            for state in ("disable", None, "enable always"):
+                if state is None:
+                    connection.execute(
+                        f"delete from audit.{table} where organization_id = any (%s)".encode(), [organizations]
+                    )
+                    continue
+                for trigger in ("_105_refuse_delete", "_125_check_departure"):
+                    connection.execute(f"alter table audit.{table} {state} trigger {trigger}".encode())
     for organization in organizations:
         Life(database, organization, chance).set_time_zone()
     assert [views(organization, "stage_history")[0] for organization in organizations] == before[::2]

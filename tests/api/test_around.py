@@ -83,6 +83,7 @@ def test_cors_allows_the_configured_origins(cors: httpx.Client) -> None:
             "Content-Disposition",
             "Deprecation",
             "Sunset",
+            "Leads-Position",
         }
         assert known == set(exposed)
         check_headers(answer)

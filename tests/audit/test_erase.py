@@ -430,15 +430,26 @@ class TestTheGuard:
     @pytest.mark.parametrize(
         "statement",
         [
-            "delete from audit.event",
             "update audit.event set action = 'x'",
             "truncate audit.event",
-            "delete from audit.seal",
+            "update audit.seal set position = 1",
+            "truncate audit.seal",
         ],
     )
     def test_the_eraser_has_no_other_privilege(self, database: Database, statement: str) -> None:
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             database.sql(f"set role leads_eraser; {statement}")
+
+    @pytest.mark.parametrize("table", ["audit.event", "audit.seal"])
+    def test_the_eraser_deletes_only_what_another_cell_has(
+        self, database: Database, server: Server, table: str
+    ) -> None:
+        organization = make_organization(database)
+        new_person(database, server, organization)
+        seal(database)
+        with pytest.raises(psycopg.Error, match="refused") as raised:
+            database.sql(f"set role leads_eraser; delete from {table} where organization_id = '{organization.id}'")
+        assert raised.value.sqlstate == "PT409"
 
     def test_an_erasure_without_an_event_is_detected(self, database: Database, server: Server) -> None:
         organization = make_organization(database)

@@ -23,9 +23,10 @@ COMMANDS = [
 TABLES = re.findall(r"--table=(\S+)", PAGE)
 STAYS_BEHIND = {
     *("audit.event", "audit.seal", "audit.unsealed", "auth.analyst"),
-    # Before 0.9.0, there were no forms, imports and webhooks.
+    # Before 0.9.0, there were no forms, imports, webhooks and cells.
     *("intake.form", "intake.submission", "intake.client", "admin.lead_import", "admin.import_row"),
     *("webhook.endpoint", "webhook.delivery", "webhook.recipient", "webhook.unqueued_batch"),
+    *("app.placement", "auth.unannounced_key"),
     # The server writes when a key was last used.
     "auth.key_use",
     # The worker stores the words of leads.

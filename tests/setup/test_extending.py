@@ -101,9 +101,12 @@ def test_an_endpoint_is_a_function_and_a_line(
     assert [lead["email"] for lead in json.loads(listed)["data"]] == ["ada@example.com"]
     operation = httpx.get(server.base + "/openapi.json").json()["paths"]["/stale-leads"]["get"]
     assert (operation["summary"], operation["tags"]) == ("List stale leads", ["Leads"])
+    position = operation["parameters"][-1]
     assert [(parameter["name"], parameter["description"]) for parameter in operation["parameters"]] == [
         ("days", "How many days ago the last change must be."),
         ("limit", "The maximum number of rows in the response."),
+        # Each read has it.
+        ("Leads-Position", position["description"]),
     ]
     schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
     assert schema == {"$ref": "#/components/schemas/LeadList"}
