@@ -173,10 +173,11 @@ def sync(once: bool, every: int) -> None:
 def router_config(bind: str, account: str) -> None:
     """Print the configuration of the router, a complete haproxy.cfg."""
     env = settings.read()
-    if not env.router_sockets or "/" not in env.router_sockets[0]:
+    path = next((address for address in env.router_sockets if "://" not in address), "")
+    if "/" not in path:
         raise Mistake("Set LEADS_ROUTER_SOCKET to the path of the router's socket, such as /run/haproxy/leads.sock.")
     known = files.read(env.cells_dir)
-    text = router.config(known, env.cells_dir / files.MAP, env.router_sockets[0], bind=bind, account=account or None)
+    text = router.config(known, env.cells_dir / files.MAP, path, bind=bind, account=account or None)
     click.echo(text, nl=False)
 
 

@@ -1,5 +1,6 @@
 """PL/Proxy instead of HAProxy: an API server whose database calls the cells answers as the cell's own."""
 
+import hashlib
 import os
 import re
 import signal
@@ -21,13 +22,13 @@ from app.cli.keys import digest
 from bench.hosts import Host
 from tests.support.cells import Cells, make_cells
 from tests.support.contract import anonymous
-from tests.support.database import Organization
+from tests.support.database import Organization, announce_worker_key
 from tests.support.plproxy import needs_plproxy, three_hosts
-from tests.support.process import Server, printed
+from tests.support.process import Server, mistake, printed
 from tests.support.pushing import wait_for
 from tests.support.routes import SLOW
 
-pytestmark = [needs_plproxy, pytest.mark.skipif("SCALE" not in os.environ, reason="make scale runs this")]
+needs_time = pytest.mark.skipif("SCALE" not in os.environ, reason="make scale runs this")
 
 NAMES = ("east", "west")
 OLD = "11111111-1111-7111-8111-111111111111"
@@ -222,6 +223,8 @@ def answers(entrance: Entrance, server: Server, cell: str) -> list[tuple[str, in
     return found
 
 
+@needs_plproxy
+@needs_time
 @pytest.mark.parametrize("cell", ["east", "west"])
 def test_the_router_answers_as_the_cell(entrance: Entrance, cell: str) -> None:
     routes = {(row["method"], row["path"]) for row in entrance.cells.databases[cell].sql("select * from api.route")}
@@ -237,6 +240,8 @@ def test_the_router_answers_as_the_cell(entrance: Entrance, cell: str) -> None:
     print(f"{len(own)} requests to {len(routes)} routes of {cell} got the same: {sorted(statuses)}")
 
 
+@needs_plproxy
+@needs_time
 def test_the_reference_is_the_same(entrance: Entrance) -> None:
     own, through = (
         httpx.get(server.base + "/openapi.json") for server in (entrance.cells.servers["east"][0], entrance.router)
@@ -245,6 +250,8 @@ def test_the_reference_is_the_same(entrance: Entrance) -> None:
     assert own.json() == through.json()
 
 
+@needs_plproxy
+@needs_time
 def test_leads_cells_sync_keeps_the_table_and_announces_new_keys(entrance: Entrance, tmp_path: Path) -> None:
     cells = entrance.cells
     for cell in files.read(cells.folder):
@@ -281,6 +288,44 @@ def test_leads_cells_sync_keeps_the_table_and_announces_new_keys(entrance: Entra
         entrance.cells.databases[cell_name].sql("select admin.set_cell(null)", login="leads_operator")
 
 
+@needs_plproxy
+@needs_time
+def test_the_uses_of_keys_and_the_callers_are_those_of_the_cell(entrance: Entrance) -> None:
+    organization = entrance.make("west")
+    key = organization.keys["read"]
+    claim = hashlib.sha256(key.encode()).hexdigest()
+    with entrance.router.client(key) as client:
+        assert client.get("/leads").status_code == 200
+        # The log names the caller from the second request on.
+        wait_for(
+            lambda: (
+                client.get("/leads").status_code == 200
+                and any(line.get("organization_id") == organization.id for line in entrance.router.lines())
+            ),
+            5,
+        )
+    entrance.host.database.sql("select auth.record_key_uses(%s, %s)", [claim, "0" * 64], [1.0, 1.0], login="leads_api")
+    used = "select key_id from auth.key_use where organization_id = %s"
+    assert len(entrance.cells.databases["west"].sql(used, organization.id)) == 1
+
+
+@needs_plproxy
+@needs_time
+def test_cells_with_different_sealing_keys_make_no_secrets(entrance: Entrance) -> None:
+    read, west = "select * from api.sealing_key()", entrance.cells.databases["west"]
+    common = entrance.host.database.sql(read, login="leads_api")
+    assert common == west.sql(read, login="leads_api")
+    assert len(common) == 1
+    west.sql("select webhook.announce_keys(array['another'], array[sha256('another')])", login="leads_worker")
+    try:
+        assert entrance.host.database.sql(read, login="leads_api") == []
+    finally:
+        announce_worker_key(west.url("leads_worker"))
+    assert entrance.host.database.sql(read, login="leads_api") == common
+
+
+@needs_plproxy
+@needs_time
 def test_a_stopped_cell_refuses_its_own_clients_only(entrance: Entrance) -> None:
     east, west = (
         entrance.cells.opened.enter_context(entrance.router.client(entrance.make(cell).keys["write"])) for cell in NAMES
@@ -307,6 +352,8 @@ def test_a_stopped_cell_refuses_its_own_clients_only(entrance: Entrance) -> None
     assert west.get("/leads").json()["data"] == []
 
 
+@needs_plproxy
+@needs_time
 def test_a_change_whose_connection_is_lost_has_an_unknown_outcome(entrance: Entrance) -> None:
     west = entrance.hosts["west"].database
     for database in (west, entrance.host.database):
@@ -365,6 +412,8 @@ def processor_seconds(server: Server, *hosts: Host) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
+@needs_plproxy
+@needs_time
 def test_what_the_router_costs(entrance: Entrance) -> None:
     """Prints the figures of docs/cells.md."""
     key = entrance.make("east").keys["write"]
@@ -384,3 +433,24 @@ def test_what_the_router_costs(entrance: Entrance) -> None:
                 processor[name] += processor_seconds(server, *hosts) - before
     for name, each in seconds.items():
         print(f"{name}: {statistics.median(each) * 1000:.2f} ms, {processor[name] / len(each) * 1000:.2f} ms of CPU")
+
+
+def test_the_script_has_the_addresses_of_the_cells_and_no_password(tmp_path: Path) -> None:
+    urls = {name: f"postgresql://leads_operator@db-{name}/leads?passfile=/etc/pgpass" for name in NAMES}
+    files.write(tmp_path, [files.Cell(name, url, (f"{name}:8000",)) for name, url in urls.items()])
+    cells = Cells(tmp_path, {}, {}, environ={"LEADS_CELLS_DIR": str(tmp_path)})
+    script = printed(cells.leads("cells", "plproxy", "--address", "west=host=10.0.0.2 dbname=leads passfile=/etc/own"))
+    assert "host=db-east" in script
+    assert "host=10.0.0.2" in script
+    assert "passfile=/etc/own" in script
+    # Those of the operator are not those of the router.
+    assert "/etc/pgpass" not in script
+    assert "leads_operator@" not in script
+    for address, part in (
+        ("north=dbname=leads", "There is no cell 'north'"),
+        ("west", "is not NAME=ADDRESS"),
+        ("west=user=leads_api password=secret", "has password"),
+        ("west=nonsense=1", "is not a libpq connection string"),
+    ):
+        refused = mistake(cells.leads("cells", "plproxy", "--address", address))
+        assert part in refused
