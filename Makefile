@@ -48,7 +48,7 @@ check-all: lint coverage test-15 test-python test-pooler test-docker test-client
 bench: .venv/.dev .venv/.peers ## Compare the processor time of a request with pgbench and other servers (needs wrk; ARGS=--help)
 	@.venv/bin/python -m bench $(ARGS)
 
-scale: .venv/.dev ## Run the long tests of the cells and the replicas (needs HAProxy)
+scale: .venv/.dev ## Run the long tests of the cells and the replicas (needs HAProxy, and PL/Proxy for its part)
 	SCALE=1 .venv/bin/pytest -n0 $(wildcard tests/cells tests/replicas) $(ARGS)
 
 migrate-under-load: .venv/.dev ## Run migrations while requests go on; print how long these took

@@ -85,7 +85,7 @@ class Settings:
     cell: str | None
     """The cell in which the operator's commands work. None: the one that has the organization."""
     router_sockets: tuple[str, ...]
-    """The sockets of the routers whose map is kept: paths, or host:port."""
+    """The routers whose map is kept: paths or host:port of sockets of HAProxy, or addresses of databases."""
     metrics: tuple[str, int] | None
     """The host and the port of the metrics. None: there are none."""
     allow_loopback_vendors: bool

@@ -16,7 +16,7 @@ files, such as passfile and sslrootcert, are on the operator's machine."""
 
 def script(cell: Cell, cells: tuple[Cell, ...], addresses: Mapping[str, str]) -> str:
     """The script for a cell. addresses: those of other cells that differ from their operator_url. Raises Mistake."""
-    peers = {other.name: addresses.get(other.name) or _address(other) for other in cells if other != cell}
+    peers = {other.name: addresses.get(other.name) or address_of(other, "--peer") for other in cells if other != cell}
     if unknown := set(addresses) - set(peers):
         raise Mistake(f"There is no other cell {min(unknown)!r}. There are: {', '.join(peers) or 'none'}.")
     rows = sql.SQL(", ").join(
@@ -34,12 +34,15 @@ def script(cell: Cell, cells: tuple[Cell, ...], addresses: Mapping[str, str]) ->
     return f"-- For the cell {cell.name}.\nbegin;\n\n{body}{registration.as_string()}\ncommit;\n"
 
 
-def _address(cell: Cell) -> str:
+def address_of(cell: Cell, option: str) -> str:
+    """The address of the cell's database for a PostgreSQL on another machine, without a login. Raises Mistake,
+    which names the option that gives another address.
+    """
     parts = {name: value for name, value in conninfo_to_dict(cell.operator_url).items() if name in _KEPT}
     if "dbname" not in parts:
         raise Mistake(
             f"The operator_url of the cell {cell.name} doesn't name its database. Give the address that PostgreSQL of "
-            f"the other cells connects to: --peer {cell.name}='host=db.example.com dbname=leads sslmode=verify-full'"
+            f"another machine connects to: {option} {cell.name}='host=db.example.com dbname=leads sslmode=verify-full'"
         )
     return make_conninfo("", **parts)
 

@@ -20,7 +20,8 @@ from app import log
 from app.cells import database, files
 from app.cells.claims import Claims, Map, derive
 from app.cells.files import Cell, Lines
-from app.cells.router import RouterError, RuntimeMap
+from app.cells.proxy import router_at
+from app.cells.router import RouterError
 
 T = TypeVar("T")
 
@@ -39,7 +40,7 @@ class Sync:
 
     def __init__(self, folder: Path, sockets: Sequence[str]) -> None:
         self._folder = folder
-        self._routers = [RuntimeMap(socket) for socket in sockets]
+        self._routers = [router_at(socket) for socket in sockets]
         self._known: dict[str, dict[str, str | None]] = {}
         """The lines of each router, by its socket."""
         self.cells: tuple[Cell, ...] = ()

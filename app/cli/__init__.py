@@ -92,7 +92,7 @@ def leads() -> None:
     LEADS_API_KEY                 the key of leads mcp; LEADS_API_KEY_FILE names a file with it
     LEADS_CELLS_DIR               the directory of the cells (default: .data/cells)
     LEADS_CELL                    the cell in which the operator's commands work (default: the organization's)
-    LEADS_ROUTER_SOCKET           the sockets of the routers, separated by blanks
+    LEADS_ROUTER_SOCKET           the sockets of the routers, or the addresses of their databases, with blanks
     LEADS_METRICS                 host:port: where leads serve and leads worker show metrics (default: none)
     LEADS_WORKER                  on, or off: leads serve runs no worker (default: on)
     LEADS_CRM_KEY                 the key of the CRM credentials; needed with your own PostgreSQL

@@ -16,8 +16,10 @@ from app import settings
 from app.cells import claims, database, files, router
 from app.cells.claims import Claims
 from app.cells.files import Cell
-from app.cells.router import RouterError, RuntimeMap
+from app.cells.proxy import router_at
+from app.cells.router import RouterError
 from app.cells.sync import LONG_PATIENCE, PATIENCE, Sync, run, unreachable
+from app.cli.cell_proxy import plproxy
 from app.cli.output import Group, Mistake, json_option, one, rows
 from app.cli.prepare_cell import prepare
 
@@ -171,14 +173,16 @@ def sync(once: bool, every: int) -> None:
 def router_config(bind: str, account: str) -> None:
     """Print the configuration of the router, a complete haproxy.cfg."""
     env = settings.read()
-    if not env.router_sockets or "/" not in env.router_sockets[0]:
+    path = next((address for address in env.router_sockets if "://" not in address), "")
+    if "/" not in path:
         raise Mistake("Set LEADS_ROUTER_SOCKET to the path of the router's socket, such as /run/haproxy/leads.sock.")
     known = files.read(env.cells_dir)
-    text = router.config(known, env.cells_dir / files.MAP, env.router_sockets[0], bind=bind, account=account or None)
+    text = router.config(known, env.cells_dir / files.MAP, path, bind=bind, account=account or None)
     click.echo(text, nl=False)
 
 
 cells.add_command(prepare)
+cells.add_command(plproxy)
 
 
 @dataclass(frozen=True)
@@ -268,6 +272,6 @@ def _findings(folder: Path, sockets: tuple[str, ...]) -> Iterator[str]:
     yield from claims.differences(f"{folder / files.MAP}", written, derived.lines)
     for socket in sockets:
         try:
-            yield from claims.differences(f"The router at {socket}", RuntimeMap(socket).lines(), derived.lines)
+            yield from claims.differences(f"The router at {socket}", router_at(socket).lines(), derived.lines)
         except RouterError as error:
             yield str(error)

@@ -14,7 +14,8 @@ from app import session, settings
 from app.cells import files, moves
 from app.cells.files import Cell
 from app.cells.moves import Move, Side
-from app.cells.router import RouterError, RuntimeMap
+from app.cells.proxy import router_at
+from app.cells.router import RouterError
 from app.cli.addresses import addresses, call, connect
 from app.cli.output import Mistake, json_option, one
 
@@ -210,7 +211,7 @@ def _publisher(env: settings.Settings, target: str) -> Callable[[list[str]], Non
         files.write_map(path, files.read_map(path) | lines)
         try:
             for address in env.router_sockets:
-                router = RuntimeMap(address)
+                router = router_at(address)
                 known = router.lines()
                 router.change({digest: known[digest] for digest in lines if digest in known}, lines)
         except RouterError as error:
