@@ -41,7 +41,7 @@ def _say(sentence: str) -> None:
     "--folder",
     type=click.Path(file_okay=False, path_type=Path),
     default=ROOT / ".cache" / "scale",
-    help="Where the databases are kept. Some 7 KB for each lead.  [default: .cache/scale]",
+    help="Where the databases are kept. Some 6 KB for each lead.  [default: .cache/scale]",
 )
 @click.option("--processes", type=click.IntRange(1, 32), default=2, show_default=True, help="Imports at the same time.")
 @click.option("--blocks", type=click.IntRange(3, 200), default=20, show_default=True, help="Blocks of each request.")
@@ -115,6 +115,12 @@ def _run(leads: int, folder: Path, processes: int, blocks: int, buffers: str, on
             name: stack.enter_context(site.running(folder / name, *extent, options, _say))
             for name, extent in plan.items()
         }
+        for each in sites.values():
+            # A load that was killed leaves its server running.
+            if each.one("show fsync") != "on":
+                raise BenchmarkError(f"fsync is off. Stop the PostgreSQL of {each.folder}, and run the command again.")
+            # A search reads more leads while many wait for the worker.
+            loading.settle(each)
         results: dict[str, Any] = {"context": machine.facts(sites["large"].one("show server_version"))}
         for name, each in sites.items():
             samples = [json.loads(line) for line in (each.folder / "load.jsonl").read_text().splitlines()]
@@ -132,7 +138,7 @@ def _run(leads: int, folder: Path, processes: int, blocks: int, buffers: str, on
     return results
 
 
-end_on_sigterm()
 if __name__ == "__main__":
+    end_on_sigterm()
     with plain_errors():
         scale(standalone_mode=False)

@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import os
 import shutil
+import subprocess
 import time
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
@@ -83,12 +84,22 @@ def load(site: Site, processes: int, say: Say) -> None:
                     loaded += rows
         samples.take(loaded, worker.pid, is_now=True, phase="imported")
         _add_signals(site, say)
-        while site.one(_UNDONE):
-            if worker.poll() is not None:
-                raise BenchmarkError(f"The worker has ended: {(site.folder / 'worker.log').read_text()[-500:]}")
-            samples.take(loaded, worker.pid, phase="working")
-            time.sleep(0.5)
+        _wait(site, worker, lambda: samples.take(loaded, worker.pid, phase="working"))
         samples.take(loaded, worker.pid, is_now=True, phase="done")
+
+
+def settle(site: Site) -> None:
+    """Runs a worker until it has done what earlier requests have left. Raises BenchmarkError."""
+    with site.working() as worker:
+        _wait(site, worker, lambda: None)
+
+
+def _wait(site: Site, worker: subprocess.Popen[bytes], between: Callable[[], None]) -> None:
+    while site.one(_UNDONE):
+        if worker.poll() is not None:
+            raise BenchmarkError(f"The worker has ended: {(site.folder / 'worker.log').read_text()[-500:]}")
+        between()
+        time.sleep(0.5)
 
 
 def _next(results: Any, wait: Callable[[], None]) -> tuple[str, int]:

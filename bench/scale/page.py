@@ -59,7 +59,7 @@ def picture(results: Results) -> str:
         f" (goal: at most {GOAL})"
     )
     chart.add_x_scale(0, max(GOAL, *(ratio for ratio, _ in bars)))
-    chart.add_bars([*reversed(bars)])
+    chart.add_bars(bars)
     return re.sub(r"(\d\.\d)\d+", r"\1", chart.to_svg(width=1100, height=60 + 22 * len(bars)))
 
 
