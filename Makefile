@@ -14,7 +14,7 @@ UV := uv==0.13.9
 COMPILE := .venv/bin/uv pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes \
   --no-annotate --no-header
 
-.PHONY: help install serve psql test lint check check-all bench scale migrate-under-load crash full-disk soak pressure worst fuzz test-15 test-15-database test-pg-upgrade failover coverage mutants test-python test-pooler test-clients test-bi-clients test-superset test-examples test-n8n test-docker torture screenshots secrets schema baseline client release reset lock clean
+.PHONY: help install serve psql test lint check check-all bench bench-scale scale migrate-under-load crash full-disk soak pressure worst fuzz test-15 test-15-database test-pg-upgrade failover coverage mutants test-python test-pooler test-clients test-bi-clients test-superset test-examples test-n8n test-docker torture screenshots secrets schema baseline client release reset lock clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -47,6 +47,9 @@ check-all: lint coverage test-15 test-python test-pooler test-docker test-client
 
 bench: .venv/.dev .venv/.peers ## Compare the processor time of a request with pgbench and other servers (needs wrk; ARGS=--help)
 	@.venv/bin/python -m bench $(ARGS)
+
+bench-scale: .venv/.dev ## Load 10,000,000 leads and compare requests with 10,000 (hours, 60 GB; ARGS: --leads N, --help)
+	@.venv/bin/python -m bench.scale $(ARGS)
 
 scale: .venv/.dev ## Run the long tests of the cells and the replicas (needs HAProxy, and PL/Proxy for its part)
 	SCALE=1 .venv/bin/pytest -n0 $(wildcard tests/cells tests/replicas) $(ARGS)
