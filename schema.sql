@@ -9694,7 +9694,7 @@ begin
     );
   -- The trigger of webhook.endpoint has filled the queue of deliveries.
   delete from app.placement as p where p.organization_id = v_organization_id;
-  call app.notify('leads_crm');
+  call app.notify('leads_work');
   return v_counts;
 end $$;
 

@@ -26,7 +26,7 @@ ATTEMPTS = 5
 
 _HOUSEKEEPING = 3600.0
 _BATCH = 1000
-_CHANNEL = "leads_work"
+CHANNEL = "leads_work"
 """The database notifies this channel when a push or a delivery is due, or a connection has changed."""
 
 
@@ -119,7 +119,7 @@ class Worker:
     async def _listen(self) -> None:
         while True:
             async with await psycopg.AsyncConnection.connect(session_of(self._url), autocommit=True) as connection:
-                await connection.execute(f"listen {_CHANNEL}")
+                await connection.execute(f"listen {CHANNEL}")
                 # For what was notified before we listened.
                 self._wake()
                 async for _ in connection.notifies():
