@@ -114,8 +114,8 @@ def test_a_read_with_the_position_of_a_write_is_never_older(client: httpx.Client
         results = list(threads.map(lambda lead: read_own_writes(client, lead, WRITES), leads))
     assert [result.stale + result.failed for result in results] == [[]] * 4
     answered = targets(server, lines)
-    assert answered.count(None) > 10, "the primary answers while the replica is behind"
-    assert len(answered) - answered.count(None) > 10, "the replica answers when it is not"
+    assert answered.count(None) > 0, "the primary answers while the replica is behind"
+    assert answered.count(None) < len(answered), "the replica answers when it is not"
 
 
 def test_reads_that_share_a_connection_get_their_own_answers(client: httpx.Client, pair: Pair) -> None:

@@ -4,10 +4,12 @@ import random
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
+import psycopg
 
 from bench.hosts import Host
 
@@ -15,21 +17,30 @@ SETTINGS = "fsync = off\nmax_standby_streaming_delay = 1s\n"
 """Settings of both. The tests crash processes, not the machine."""
 
 
+def run_there(host: Host, statement: str) -> list[dict[str, Any]]:
+    """Runs the statement on the standby. If the replay cancels it, because it needs rows that were removed,
+    it runs again.
+    """
+    while True:
+        with suppress(psycopg.errors.SerializationFailure):
+            return host.database.sql(statement)
+
+
 def is_paused(host: Host) -> bool:
     """Whether the standby replays nothing."""
-    return bool(host.database.sql("select pg_get_wal_replay_pause_state() = 'paused' as is_paused")[0]["is_paused"])
+    return bool(run_there(host, "select pg_get_wal_replay_pause_state() = 'paused' as is_paused")[0]["is_paused"])
 
 
 @contextmanager
 def paused(host: Host) -> Iterator[None]:
     """The standby replays nothing during the block."""
-    host.database.sql("select pg_wal_replay_pause()")
+    run_there(host, "select pg_wal_replay_pause()")
     try:
         while not is_paused(host):
             time.sleep(0.01)
         yield
     finally:
-        host.database.sql("select pg_wal_replay_resume()")
+        run_there(host, "select pg_wal_replay_resume()")
 
 
 @contextmanager
@@ -38,12 +49,10 @@ def pausing(host: Host, longest: float) -> Iterator[None]:
     is_over = threading.Event()
 
     def run() -> None:
-        with host.database.connect() as connection:
-            while not is_over.is_set():
-                connection.execute("select pg_wal_replay_pause()")
+        while not is_over.is_set():
+            with paused(host):
                 is_over.wait(random.uniform(0, longest))
-                connection.execute("select pg_wal_replay_resume()")
-                is_over.wait(random.uniform(0, longest))
+            is_over.wait(random.uniform(0, longest))
 
     thread = threading.Thread(target=run)
     thread.start()
