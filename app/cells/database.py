@@ -18,6 +18,13 @@ CHANNEL = "leads_keys"
 _BATCH = 1000
 """Organizations that one call reads."""
 
+NOT_PREPARED = (
+    psycopg.errors.InvalidSchemaName,
+    psycopg.errors.UndefinedFunction,
+    psycopg.errors.InsufficientPrivilege,
+)
+"""The errors of a function of the schema ``cell`` before a superuser has run the script of leads cells prepare."""
+
 Error = psycopg.Error
 Connection = psycopg.AsyncConnection[DictRow]
 
@@ -92,7 +99,7 @@ async def is_prepared(connection: Connection) -> bool:
     """Whether organizations can be moved: a superuser has run leads cells prepare there. Raises Error."""
     try:
         await _call(connection, "cell.position", UUID(int=0))
-    except (psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedFunction, psycopg.errors.InsufficientPrivilege):
+    except NOT_PREPARED:
         return False
     return True
 

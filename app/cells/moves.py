@@ -19,6 +19,7 @@ import psycopg
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
+from app.cells.database import NOT_PREPARED
 from app.cli.addresses import call
 from app.cli.output import Mistake
 
@@ -38,12 +39,6 @@ ERRORS = 3
 """Errors of the subscription after which the move stops. PostgreSQL tries again every 5 seconds."""
 
 Connection = psycopg.Connection[DictRow]
-
-_NOT_PREPARED = (
-    psycopg.errors.InvalidSchemaName,
-    psycopg.errors.UndefinedFunction,
-    psycopg.errors.InsufficientPrivilege,
-)
 
 
 @dataclass(frozen=True)
@@ -129,7 +124,7 @@ def check(move: Move) -> None:
         )
     try:
         move.target.call("cell.arrival", move.organization)
-    except _NOT_PREPARED:
+    except NOT_PREPARED:
         raise _not_prepared(move.target) from None
     releases = {side.name: side.call("admin.cell")[0]["release"] for side in (move.source, move.target)}
     if len(set(releases.values())) > 1:
@@ -161,7 +156,7 @@ def locked(side: Side, organization: UUID) -> Iterator[None]:
     """Keeps other commands from working on the move. Raises Mistake if one does, or if the cell isn't prepared."""
     try:
         is_locked = side.call("cell.lock_move", organization)[0]["lock_move"]
-    except _NOT_PREPARED:
+    except NOT_PREPARED:
         raise _not_prepared(side) from None
     if not is_locked:
         raise Mistake(f"Another command is moving the organization {organization}. Wait until it has ended.")
