@@ -167,18 +167,27 @@ class Pair:
         self.primary.database.sql("create role standby login replication")
         for role in ("standby", "leads_api", "leads_operator", "leads_worker"):
             self.primary.database.sql(f"alter role {role} password '{self.secret}'")
-        self.standby.data.mkdir(mode=0o700)
-        self.standby.own(self.standby.data)
+        self.make_standby(self.standby, self.primary)
+        self.standby.start()
+        self.wait_for_stream()
+
+    def make_standby(self, host: Host, source: Host) -> None:
+        """Makes the host, which is empty, a standby that follows the source."""
+        host.data.mkdir(mode=0o700)
+        host.own(host.data)
         # Waits for no checkpoint, and writes standby.signal and primary_conninfo.
-        self.standby.run(
+        host.run(
             "pg_basebackup",
             "--checkpoint=fast",
             "--write-recovery-conf",
-            f"--dbname={self._source()}",
-            f"--pgdata={self.standby.data}",
+            f"--dbname={self._source(source)}",
+            f"--pgdata={host.data}",
         )
-        self.standby.start()
-        self.wait_for_stream()
+
+    def follow(self, host: Host, source: Host) -> None:
+        """Makes the standby, which runs, follow the source."""
+        host.database.sql(f"alter system set primary_conninfo = '{self._source(source)}'")
+        host.database.sql("select pg_reload_conf()")
 
     def url(self, login: str) -> str:
         """The address of both hosts, of which the client takes the primary."""
@@ -210,7 +219,7 @@ class Pair:
             "--write-recovery-conf",
         )
         with (self.standby.data / "postgresql.auto.conf").open("a") as file:
-            file.write(f"primary_conninfo = '{self._source()}'\nsynchronous_standby_names = ''\n")
+            file.write(f"primary_conninfo = '{self._source(self.primary)}'\nsynchronous_standby_names = ''\n")
         self.standby.start()
         self.wait_for_stream()
         return said
@@ -229,9 +238,8 @@ class Pair:
         for host in (self.standby, self.primary):
             host.end()
 
-    def _source(self) -> str:
-        port = self.primary.server.port
-        return f"host=127.0.0.1 port={port} user=standby password={self.secret}"
+    def _source(self, host: Host) -> str:
+        return f"host=127.0.0.1 port={host.server.port} user=standby password={self.secret}"
 
 
 @contextmanager

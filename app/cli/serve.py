@@ -18,7 +18,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from app import embedded, migrations, session, settings, unreleased
-from app.cli import demo, metrics, migrate, secret_file
+from app.cli import demo, metrics, migrate, replicas, secret_file
 from app.cli.addresses import Addresses, addresses, call, connect
 from app.cli.metrics import Metrics
 from app.cli.output import Mistake
@@ -91,7 +91,7 @@ def serve(host: str | None, port: int | None, bi_port: int | None, workers: int 
         workers = configuration.workers if workers is None else workers
         _check(url)
         if configuration.replica_urls:
-            _check_positions(url)
+            replicas.check(url, configuration.replica_urls)
         if configuration.prepared_statements:  # otherwise a pooler has limits of its own
             _check_connections(url, workers, configuration.connections, has_replicas=bool(configuration.replica_urls))
         has_worker = urls.is_embedded and configuration.has_worker and not no_worker
@@ -173,18 +173,6 @@ def _check(url: str) -> None:
         faults = [str(row["session_faults"]) for row in call(connection, "api.session_faults")]
     if faults:
         raise Mistake(" ".join(faults) + " Use the login leads_api, which leads migrate creates.")
-
-
-def _check_positions(url: str) -> None:
-    """Raises Mistake if the database can't say which changes a replica must have."""
-    with connect(url, session.SERVER) as connection:
-        try:
-            call(connection, "auth.current_position")
-        except psycopg.errors.InsufficientPrivilege as error:
-            raise Mistake(
-                f"DATABASE_REPLICA_URL is set, and the database refuses positions: {error}. As a superuser, run in "
-                "this database: psql -f app/superuser.sql"
-            ) from None
 
 
 def _check_connections(url: str, workers: int, connections: int, *, has_replicas: bool) -> None:

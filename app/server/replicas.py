@@ -15,6 +15,7 @@ comparison.
 """
 
 import asyncio
+import contextlib
 import functools
 import re
 from collections import deque
@@ -53,6 +54,9 @@ _ID = 10
 _STATES = Statement(b"position_states", b"select auth.position_states($1)", function="auth.position_states")
 _FAULTS = Statement(b"session_faults", b"select api.session_faults()", function="api.session_faults")
 _CURRENT = Statement(b"current_position", b"select auth.current_position()", function="auth.current_position")
+_CLUSTER = Statement(
+    b"cluster", b"select system_identifier from pg_control_system()", function="pg_catalog.pg_control_system"
+)
 
 Read = Callable[[Pool, Beside | None], Awaitable[PGresult]]
 """Runs the read on a pool."""
@@ -147,6 +151,8 @@ class Replicas:
         self._most_lag = most_lag
         self._positions: deque[tuple[float, bytes]] = deque()
         """Positions of the primary, and when it returned them. All are of one timeline."""
+        self._cluster = b""
+        """The system identifier of the primary. Empty: unknown."""
         self._error = ""
         """The SQLSTATE of the last error of the primary that was logged."""
         self._turn = 0
@@ -231,6 +237,7 @@ class Replicas:
         """
         while True:
             try:
+                self._cluster = self._cluster or await _cluster(self._primary)
                 result = await self._primary.execute(_CURRENT, (), patience=SILENCE)
                 self._note(result.get_value(0, 0))
             except (Unavailable, ConnectionLost):
@@ -289,7 +296,11 @@ class Replicas:
         if answers[-1] == b"primary":
             return "It is no replica: it was promoted, or the address is that of a primary."
         if answers[-1] not in (b"replayed", b"behind"):
-            return "It does not follow the primary."
+            cluster = await _cluster(replica.watch)
+            if cluster and self._cluster and cluster != self._cluster:
+                ids = cluster.decode(), self._cluster.decode()
+                return "It is another cluster: its system identifier is {}, and that of the primary is {}.".format(*ids)
+            return "It does not follow the primary: it follows an older one, or the address has another database."
         replica.lag = asked[-1][0] - behind[0][0] if behind else 0.0
         return f"It is more than {self._most_lag:g} s behind the primary." if replica.lag > self._most_lag else None
 
@@ -300,6 +311,14 @@ class Replicas:
             else:
                 log.write("info", message=f"The replica {replica.name} is used.")
         replica.fault = fault
+
+
+async def _cluster(pool: Pool) -> bytes:
+    """The system identifier of the server. Empty: the login may not read it."""
+    with contextlib.suppress(StatementFailed):
+        result = await pool.execute(_CLUSTER, (), patience=SILENCE)
+        return result.get_value(0, 0) or b""
+    return b""
 
 
 async def _ask(replica: Replica, read: Read, asked: Beside | None) -> tuple[PGresult | None, str]:

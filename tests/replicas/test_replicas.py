@@ -5,52 +5,40 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import signal
-import tempfile
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import httpx
 import psycopg
 import pytest
 
-from app.cli import migrate
+from app.background import Background
 from app.cli.keys import digest
-from bench import hosts
+from app.server.replicas import Replicas
 from bench.hosts import Pair
 from tests.support.contract import check_problem
-from tests.support.database import Organization, announce_worker_key, make_key, make_organization
-from tests.support.process import Server
-from tests.support.replicas import SETTINGS, paused, pausing, read_own_writes
+from tests.support.database import Database, Organization, make_key, make_organization
+from tests.support.process import Server, leads_in
+from tests.support.replicas import (
+    HEADER,
+    is_used,
+    made_lead,
+    metrics,
+    name_of,
+    paused,
+    pausing,
+    read_own_writes,
+    reading,
+    targets,
+    wait_until,
+)
 
-HEADER = "Leads-Position"
 WRITES = 1000 if "SCALE" in os.environ else 50
 """Writes of each of the four clients that read their own writes. make scale sets SCALE."""
-
-
-@pytest.fixture(scope="module")
-def pair() -> Iterator[Pair]:
-    """A primary and its standby."""
-    folder = Path(tempfile.mkdtemp(prefix="leads-hosts-"))
-    folder.chmod(0o755)
-    with hosts.running(folder, migrate.apply, SETTINGS) as pair:
-        announce_worker_key(pair.primary.server.url("leads_worker"))
-        yield pair
-    shutil.rmtree(folder)
-
-
-@pytest.fixture(scope="module")
-def acme(pair: Pair) -> Organization:
-    organization = make_organization(pair.primary.database)
-    pair.wait_for_stream()
-    return organization
 
 
 @pytest.fixture(scope="module")
@@ -71,40 +59,6 @@ def server(pair: Pair, new_server: Callable[..., Server]) -> Server:
 def client(server: Server, acme: Organization) -> Iterator[httpx.Client]:
     with server.client(acme.keys["admin"]) as client:
         yield client
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 30) -> None:
-    """Waits until it is true. Fails after a time."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
-def is_used(server: Server) -> bool:
-    """Whether the server uses all replicas."""
-    response = httpx.get(server.base + "/readyz")
-    return response.status_code == 200 and response.json() == {"status": "ok"}
-
-
-def metrics(server: Server) -> str:
-    """The metrics of a server."""
-    url = re.search(r"http://[^ ]+/metrics", server.log.read_text())
-    assert url is not None
-    return httpx.get(url[0]).text
-
-
-def targets(server: Server, since: int) -> list[str | None]:
-    """The replica that has answered each GET of a lead since the line of the log, None: the primary."""
-    lines = server.lines()[since:]
-    return [line.get("replica") for line in lines if line.get("method") == "GET" and line.get("route") == "/leads/{id}"]
-
-
-def made_lead(client: httpx.Client, **fields: Any) -> tuple[str, dict[str, str]]:
-    """The path of a new lead, and the header of its position."""
-    response = client.post("/leads", json={"email": "a@example.com", **fields})
-    assert response.status_code == 201
-    return f"/leads/{response.json()['id']}", {HEADER: response.headers[HEADER]}
 
 
 def test_a_read_with_the_position_of_a_write_is_never_older(client: httpx.Client, server: Server, pair: Pair) -> None:
@@ -282,7 +236,7 @@ def test_all_reads_work_on_the_replica(client: httpx.Client, server: Server, pai
             request_id = uuid.uuid4().hex
             responses.append(client.request(method, path, headers={**headers, "X-Request-Id": request_id}))
             line = next(line for line in server.lines() if line.get("request_id") == request_id)
-            return bool(line.get("replica") == standby_name(pair))
+            return bool(line.get("replica") == name_of(pair.standby))
 
         wait_until(is_answered)
         return responses[-1]
@@ -318,12 +272,8 @@ def test_the_tools_of_leads_mcp_read_their_own_writes(server: Server, pair: Pair
     assert asyncio.run(change_and_read()) == ["one", "two"]
 
 
-def standby_name(pair: Pair) -> str:
-    return f"{pair.standby.server.socket_dir}:{pair.standby.server.port}"
-
-
 def test_the_metrics_show_who_answers(client: httpx.Client, server: Server, pair: Pair) -> None:
-    name = standby_name(pair)
+    name = name_of(pair.standby)
     client.get("/leads")
     client.get("/leads", headers={HEADER: "primary"})
     wait_until(lambda: 'leads_reads_total{reason="requested",target="primary"}' in metrics(server))
@@ -343,7 +293,7 @@ def test_a_replica_that_is_late_is_avoided(client: httpx.Client, server: Server,
         assert client.get(lead).json()["company"] == "new"
         assert targets(server, lines) == [None]
         response = httpx.get(server.base + "/readyz")
-        assert (response.status_code, response.json()["failing"]) == (200, [f"replica {standby_name(pair)}"])
+        assert (response.status_code, response.json()["failing"]) == (200, [f"replica {name_of(pair.standby)}"])
     wait_until(lambda: is_used(server))
 
 
@@ -376,25 +326,6 @@ def test_no_read_fails_when_the_replica_is_killed(client: httpx.Client, server: 
         pair.standby.start()
         wait_until(lambda: is_used(server))
     assert set(statuses) == {200}
-
-
-@contextmanager
-def reading(client: httpx.Client, lead: str) -> Iterator[list[int]]:
-    """Reads the lead again and again in 8 threads. Yields the statuses."""
-    statuses: list[int] = []
-    is_over = threading.Event()
-
-    def read() -> None:
-        while not is_over.is_set():
-            statuses.append(client.get(lead).status_code)
-
-    with ThreadPoolExecutor(8) as threads:
-        for _ in range(8):
-            threads.submit(read)
-        try:
-            yield statuses
-        finally:
-            is_over.set()
 
 
 def test_admin_keys_can_be_kept_away_from_replicas(
@@ -439,6 +370,41 @@ def test_admin_keys_can_be_kept_away_from_replicas(
         acme.id,
     )
     assert {"admin", "write"} <= {row["scope"] for row in used}
+
+
+def test_an_address_that_can_never_be_a_replica_ends_the_start(pair: Pair, database: Database) -> None:
+    run = leads_in({**os.environ, "DATABASE_URL": pair.primary.database.url("leads_api")})
+    standby = pair.standby.server
+    pair.primary.database.sql("create database other")
+    pair.wait_for_stream()
+    for url, fault in (
+        (database.url("leads_api"), "Its system identifier is [0-9]+, and that of DATABASE_URL is [0-9]+."),
+        (standby.url("leads_api", "other"), "Its database is other, and that of DATABASE_URL is leads."),
+        (standby.url("leads_operator"), "may not execute the API's functions. Use the login leads_api."),
+        (standby.url("postgres"), "is a superuser, .* Use the login leads_api."),
+    ):
+        process = run("serve", "--port", "0", DATABASE_REPLICA_URL=f"{standby.url('leads_api')} {url}")
+        assert (process.returncode, process.stdout) == (2, "")
+        assert re.match(f"DATABASE_REPLICA_URL has the address [^ ]+. .*{fault}", process.stderr), process.stderr
+
+
+def test_a_server_of_another_cluster_is_recognized_while_requests_run(pair: Pair, database: Database) -> None:
+    """The address of a replica can become that of another server."""
+
+    async def fault_of(url: str) -> str | None:
+        servers = Replicas(pair.primary.database.url("leads_api"), [url], size=1, queue=1, most_lag=5)
+        watch = asyncio.create_task(servers.run(Background()))
+        first = servers.all[0].fault
+        async with asyncio.timeout(30):
+            while servers.all[0].fault == first:  # noqa: ASYNC110, because nothing could set an event
+                await asyncio.sleep(0.05)
+        watch.cancel()
+        await servers.close()
+        return servers.all[0].fault
+
+    assert asyncio.run(fault_of(pair.standby.server.url("leads_api"))) is None
+    fault = asyncio.run(fault_of(database.url("leads_api"))) or ""
+    assert re.fullmatch("It is another cluster: its system identifier is ([0-9]+), .* primary is (?!\\1)[0-9]+.", fault)
 
 
 def test_a_write_that_is_sent_to_a_replica_is_503(

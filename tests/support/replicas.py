@@ -1,9 +1,11 @@
-"""A primary and its standby, and a standby that replays the log with pauses at random times."""
+"""Servers with replicas, and a replica that replays the log with pauses at random times."""
 
 import random
+import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +14,9 @@ import httpx
 import psycopg
 
 from bench.hosts import Host
+from tests.support.process import Server
 
+HEADER = "Leads-Position"
 SETTINGS = "fsync = off\nmax_standby_streaming_delay = 1s\n"
 """Settings of both. The tests crash processes, not the machine."""
 
@@ -87,3 +91,61 @@ def read_own_writes(client: httpx.Client, lead: str, count: int, *, sends_positi
         else:
             reads.stale.append(read.json()["company"])
     return reads
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 30) -> None:
+    """Waits until it is true. Fails after a time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def is_used(server: Server) -> bool:
+    """Whether the server uses all replicas."""
+    response = httpx.get(server.base + "/readyz")
+    return response.status_code == 200 and response.json() == {"status": "ok"}
+
+
+def metrics(server: Server) -> str:
+    """The metrics of a server."""
+    url = re.search(r"http://[^ ]+/metrics", server.log.read_text())
+    assert url is not None
+    return httpx.get(url[0]).text
+
+
+def targets(server: Server, since: int) -> list[str | None]:
+    """The replica that has answered each GET of a lead since the line of the log, None: the primary."""
+    lines = server.lines()[since:]
+    return [line.get("replica") for line in lines if line.get("method") == "GET" and line.get("route") == "/leads/{id}"]
+
+
+def made_lead(client: httpx.Client, **fields: Any) -> tuple[str, dict[str, str]]:
+    """The path of a new lead, and the header of its position."""
+    response = client.post("/leads", json={"email": "a@example.com", **fields})
+    assert response.status_code == 201
+    return f"/leads/{response.json()['id']}", {HEADER: response.headers[HEADER]}
+
+
+def name_of(host: Host) -> str:
+    """The name of a replica in logs and metrics."""
+    return f"{host.server.socket_dir}:{host.server.port}"
+
+
+@contextmanager
+def reading(client: httpx.Client, lead: str) -> Iterator[list[int]]:
+    """Reads the lead again and again in 8 threads. Yields the statuses."""
+    statuses: list[int] = []
+    is_over = threading.Event()
+
+    def read() -> None:
+        while not is_over.is_set():
+            statuses.append(client.get(lead).status_code)
+
+    with ThreadPoolExecutor(8) as threads:
+        for _ in range(8):
+            threads.submit(read)
+        try:
+            yield statuses
+        finally:
+            is_over.set()
