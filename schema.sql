@@ -14580,28 +14580,44 @@ CREATE FUNCTION app.found_leads(organization_id uuid, words text[], stages text[
 #variable_conflict use_column
 declare
   v_organization_id uuid := found_leads.organization_id;
-  v_few integer := 200;
+  v_start_at timestamptz := found_leads.start_at;
+  v_most_stored integer := 32;
   v_most_entries integer := 5000;
-  v_most_unindexed integer := 500;
   v_most_leads integer := 5000;
+  v_most_unindexed integer := 500;
   v_unindexed uuid[] := app.unindexed_leads(v_organization_id, v_most_unindexed);
   v_is_indexed boolean := cardinality(v_unindexed) < v_most_unindexed;
   v_word text;
-  v_rare text[] := '{}';
+  v_stored text[];
+  v_limit integer;
   v_count integer;
+  v_least integer := v_most_entries;
+  v_first text;
+  v_first_end text;
+  v_first_stored text[] := '{}';
+  v_others text[];
+  v_at timestamptz := found_leads.before;
+  v_id uuid := found_leads.before_id;
+  v_times timestamptz[];
+  v_ids uuid[];
+  v_batch integer := greatest(64, found_leads.page_size + 1);
+  v_read integer := 0;
   v_lead app.lead_values;
   v_items text[] := '{}';
-  v_read integer := 0;
-  v_last_at timestamptz;
-  v_last_id uuid;
-  v_cursor text;
 begin
-  -- A word that has few leads leads to them. For all others, the leads themselves are read, newest first: most of them
-  -- match, or the page ends early.
-  -- Long words first, which are mostly the rarest.
+  -- The entries of one word lead to the leads: of the word with the fewest entries, as far as they are counted. Long words
+  -- come first, which are mostly the rarest.
   for v_word in
     select u.word from unnest(found_leads.words) as u (word) where v_is_indexed order by char_length(u.word) desc
   loop
+    v_stored := app.stored_words(v_organization_id, v_word, v_most_stored + 1);
+    -- The index has the entries of one stored word in the order of the leads, so there may be any number of them. Those of
+    -- many stored words are sorted.
+    v_limit := case
+      when cardinality(v_stored) > v_most_stored then v_least
+      when cardinality(found_leads.words) = 1 then 0
+      else least(v_least, 1000)
+    end;
     select count(*) into v_count
     from (
       select
@@ -14609,104 +14625,135 @@ begin
       where w.organization_id = v_organization_id and w.word >= v_word and w.word < v_word || U&'\+10FFFF'
       -- The order selects the index.
       order by w.word
-      limit v_most_entries
+      limit v_limit
     ) as w;
-    if v_count < v_most_entries then
-      v_rare := v_rare || v_word;
-      -- The other words are compared with the few leads of this one.
-      exit when v_count <= v_few;
+    if v_count < v_least then
+      v_least := v_count;
+      v_first := v_word;
+      v_first_stored := v_stored;
     end if;
   end loop;
+  if cardinality(v_first_stored) > v_most_stored then
+    -- The end of the range is computed here, because || is not leakproof: in the query, row-level security would not let the
+    -- index use it.
+    v_first_end := v_first || U&'\+10FFFF';
+    v_first_stored := '{}';
+    v_batch := v_most_entries;
+  end if;
+  v_others := array_remove(found_leads.words, v_first);
 
-  if cardinality(v_rare) > 0 then
-    for v_lead in
-      with entry as (
-        select distinct r.word, w.created_at, w.lead_id
-        -- The end of the range is computed here, because || is not leakproof: with a column in it, row-level security
-        -- would not let the index use it.
-        from (select u.word, u.word || U&'\+10FFFF' as end_word from unnest(v_rare) as u (word) offset 0) as r
-        cross join lateral (
-          select w.created_at, w.lead_id
-          from app.lead_word as w
-          where w.organization_id = v_organization_id and w.word >= r.word and w.word < r.end_word
-          order by w.word
-          offset 0
-        ) as w
-      ),
-      candidate as (
-        select e.created_at, e.lead_id
-        from entry as e
-        where
-          (e.created_at, e.lead_id) < (found_leads.before, found_leads.before_id)
-          and e.created_at >= found_leads.start_at
-          and e.lead_id <> all (v_unindexed)
-        group by e.created_at, e.lead_id
-        having count(*) = cardinality(v_rare)
-        union all
-        select l.created_at, l.id
-        from unnest(v_unindexed) as u (id)
-        cross join lateral (
-          select l.created_at, l.id from app.lead as l where l.organization_id = v_organization_id and l.id = u.id offset 0
-        ) as l
-        where
-          (l.created_at, l.id) < (found_leads.before, found_leads.before_id)
-          and l.created_at >= found_leads.start_at
-      )
-      select l.*
-      from (select c.created_at, c.lead_id from candidate as c order by c.created_at desc, c.lead_id desc) as c
+  loop
+    -- Each part but one is empty, and the leads that wait for their words.
+    select coalesce(array_agg(c.created_at), '{}'), coalesce(array_agg(c.id), '{}') into v_times, v_ids
+    from (
+      select e.created_at, e.lead_id as id
+      from unnest(v_first_stored) as s (word)
       cross join lateral (
-        select l.* from app.lead as l where l.organization_id = v_organization_id and l.id = c.lead_id offset 0
+        select w.created_at, w.lead_id
+        from app.lead_word as w
+        where
+          w.organization_id = v_organization_id
+          and w.word = s.word
+          and (w.created_at, w.lead_id) < (v_at, v_id)
+          and w.created_at >= v_start_at
+          and w.lead_id <> all (v_unindexed)
+        order by w.created_at desc, w.lead_id desc
+        limit v_batch
+      ) as e
+      union
+      select e.created_at, e.lead_id
+      from (
+        select w.created_at, w.lead_id
+        from app.lead_word as w
+        where v_first_end is not null and w.organization_id = v_organization_id and w.word >= v_first and w.word < v_first_end
+        order by w.word
+        offset 0
+      ) as e
+      where (e.created_at, e.lead_id) < (v_at, v_id) and e.created_at >= v_start_at and e.lead_id <> all (v_unindexed)
+      union
+      select l.created_at, l.id
+      from unnest(v_unindexed) as u (id)
+      cross join lateral (
+        select l.created_at, l.id from app.lead as l where l.organization_id = v_organization_id and l.id = u.id offset 0
+      ) as l
+      where v_first is not null and (l.created_at, l.id) < (v_at, v_id) and l.created_at >= v_start_at
+      union
+      select l.created_at, l.id
+      from (
+        select l.created_at, l.id
+        from app.lead as l
+        where
+          v_first is null
+          and l.organization_id = v_organization_id
+          and (l.created_at, l.id) < (v_at, v_id)
+          and l.created_at >= v_start_at
+        order by l.created_at desc, l.id desc
+        limit v_batch
+      ) as l
+      order by 1 desc, 2 desc
+      limit v_batch
+    ) as c;
+
+    for v_lead in
+      select l.*
+      from (
+        select c.id
+        from unnest(v_ids) as c (id)
+        where
+          v_first is null
+          or c.id = any (v_unindexed)
+          or not exists (
+            select
+            from unnest(v_others) as o (word)
+            where
+              not exists (
+                select
+                from app.lead_word as w
+                where w.organization_id = v_organization_id and w.lead_id = c.id and starts_with(w.word, o.word)
+                offset 0
+              )
+          )
+        offset 0
+      ) as c
+      cross join lateral (
+        select l.* from app.lead as l where l.organization_id = v_organization_id and l.id = c.id offset 0
       ) as l
     loop
-      -- Words of the entry may be old.
       if
         (found_leads.stages is null or v_lead.pipeline_stage = any (found_leads.stages))
         and (found_leads.sources is null or v_lead.source = any (found_leads.sources))
-        and app.has_words(v_lead.name, v_lead.company, v_lead.email, found_leads.words)
+        and (
+          (v_first is not null and v_lead.id <> all (v_unindexed))
+          or app.has_words(v_lead.name, v_lead.company, v_lead.email, found_leads.words)
+        )
       then
         v_items := v_items || coalesce(v_lead.item, app.computed_lead_item(v_lead));
         exit when cardinality(v_items) > found_leads.page_size;
       end if;
     end loop;
-    v_cursor := app.next_cursor(v_items, found_leads.page_size);
-    return app.page(v_items, found_leads.page_size, v_cursor);
-  end if;
-
-  for v_lead in
-    select l.*
-    from app.lead as l
-    where
-      l.organization_id = v_organization_id
-      and (l.created_at, l.id) < (found_leads.before, found_leads.before_id)
-      and l.created_at >= found_leads.start_at
-    order by l.created_at desc, l.id desc
-  loop
-    if v_read = v_most_leads or cardinality(v_items) = found_leads.page_size then
-      v_cursor := app.cursor_text(format(
-        '{"created_at":"%s","id":"%s"}', app.utc_text(v_last_at), v_last_id
-      ));
-      exit;
+    if cardinality(v_items) > found_leads.page_size or cardinality(v_ids) < v_batch then
+      return app.page(v_items, found_leads.page_size, app.next_cursor(v_items, found_leads.page_size));
     end if;
-    v_read := v_read + 1;
-    v_last_at := v_lead.created_at;
-    v_last_id := v_lead.id;
-    if
-      (found_leads.stages is null or v_lead.pipeline_stage = any (found_leads.stages))
-      and (found_leads.sources is null or v_lead.source = any (found_leads.sources))
-      and app.has_words(v_lead.name, v_lead.company, v_lead.email, found_leads.words)
-    then
-      v_items := v_items || coalesce(v_lead.item, app.computed_lead_item(v_lead));
+    v_read := v_read + v_batch;
+    v_at := v_times[v_batch];
+    v_id := v_ids[v_batch];
+    if v_read >= v_most_leads then
+      return app.page(v_items, found_leads.page_size, app.cursor_text(format(
+        '{"created_at":"%s","id":"%s"}', app.utc_text(v_at), v_id
+      )));
     end if;
+    v_batch := least(4 * v_batch, v_most_leads - v_read);
   end loop;
-  return app.page(v_items, found_leads.page_size, v_cursor);
 end $$;
 
 ALTER FUNCTION app.found_leads(organization_id uuid, words text[], stages text[], sources text[], before timestamp with time zone, before_id uuid, start_at timestamp with time zone, page_size integer) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.found_leads(organization_id uuid, words text[], stages text[], sources text[], before timestamp with time zone, before_id uuid, start_at timestamp with time zone, page_size integer) IS 'The answer with the leads that have all words, newest first.
 
-A word with less than 5,000 entries in app.lead_word leads to its leads. If there is no such word, or if 500 leads and more
-wait for their words, up to 5,000 leads are read, newest first. Then a page can have fewer rows than page_size, and a next one.
+The entries of one word in app.lead_word lead to the leads, newest first. The other words are compared with the stored words
+of these leads. If each word is the beginning of more than 32 stored words with 5,000 entries and more, or if 500 leads and more
+wait for their words, the leads themselves are read. At most 5,000 leads or entries are read for a page, so that a page can have
+fewer rows than page_size, and a next one.
 
 words: those of app.search_words. stages, sources: the values of the filters; null: no filter. before, before_id: the upper
 bound of the page, exclusive. start_at: the lower bound, inclusive. page_size: 1 to 200.';
@@ -16153,6 +16200,46 @@ COMMENT ON FUNCTION app.store_sent_leads(organization_id uuid, sent app.sent_lea
 sent: rows without faults; no two have the same key or the same reference. match: reference, email or phone: the field of the
 keys. on_duplicate: error, skip or update. The status is null, or the row is missing, if a concurrent request has just created or deleted
 the lead: then store the row again.';
+
+CREATE FUNCTION app.stored_words(organization_id uuid, prefix text, "limit" integer) RETURNS text[]
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  v_organization_id uuid := stored_words.organization_id;
+  v_prefix text collate "C" := stored_words.prefix;
+  -- || is not leakproof: in the query, row-level security would not let the index use it.
+  v_end text collate "C" := v_prefix || U&'\+10FFFF';
+begin
+  return array(
+    -- Each step searches the index for the next word, and skips all entries of this one.
+    with recursive stored (word) as (
+      (
+        select w.word
+        from app.lead_word as w
+        where w.organization_id = v_organization_id and w.word >= v_prefix and w.word < v_end
+        order by w.word
+        limit 1
+      )
+      union all
+      select n.word
+      from stored as s
+      cross join lateral (
+        select w.word
+        from app.lead_word as w
+        where w.organization_id = v_organization_id and w.word > s.word and w.word < v_end
+        order by w.word
+        limit 1
+      ) as n
+    )
+    select s.word from stored as s limit stored_words.limit
+  );
+end $$;
+
+ALTER FUNCTION app.stored_words(organization_id uuid, prefix text, "limit" integer) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.stored_words(organization_id uuid, prefix text, "limit" integer) IS 'The different words in app.lead_word that begin with the prefix, in their order, at most "limit" of them.';
 
 CREATE FUNCTION app.tg_lead__stamp() RETURNS trigger
     LANGUAGE plpgsql
@@ -26398,6 +26485,9 @@ GRANT ALL ON FUNCTION app.store_leads(organization_id uuid, rows text[], is_csv 
 REVOKE ALL ON FUNCTION app.store_sent_leads(organization_id uuid, sent app.sent_lead[], match text, on_duplicate text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.store_sent_leads(organization_id uuid, sent app.sent_lead[], match text, on_duplicate text) TO leads_exec;
 GRANT ALL ON FUNCTION app.store_sent_leads(organization_id uuid, sent app.sent_lead[], match text, on_duplicate text) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION app.stored_words(organization_id uuid, prefix text, "limit" integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.stored_words(organization_id uuid, prefix text, "limit" integer) TO leads_exec;
 
 REVOKE ALL ON FUNCTION app.tg_lead__stamp() FROM PUBLIC;
 

@@ -207,6 +207,7 @@ reset role;
 \ir app/search_faults.sql
 \ir app/has_words.sql
 \ir app/unindexed_leads.sql
+\ir app/stored_words.sql
 \ir app/found_leads.sql
 \ir app/lead_whole.sql
 \ir app/lead_change.sql

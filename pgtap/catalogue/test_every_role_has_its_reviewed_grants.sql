@@ -344,6 +344,7 @@ from (values
     execute on app.search_words
     execute on app.stage_filter_faults
     execute on app.stage_names
+    execute on app.stored_words
     execute on app.text_pattern
     execute on app.trim_text
     execute on app.unindexed_leads
