@@ -5,11 +5,10 @@ and a router. ``make scale`` runs the long variants.
 import os
 import signal
 import threading
-import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,17 @@ from tests.support import hooks, pushing, router, simulator
 from tests.support.cells import Cells, make_cells
 from tests.support.chain import verdict
 from tests.support.database import Database, Organization
-from tests.support.moving import NAMES, deleted, killed_after, moved, prepare, two_hosts
+from tests.support.moving import (
+    NAMES,
+    Writer,
+    check_moves_while_all_write,
+    deleted,
+    killed_after,
+    moved,
+    prepare,
+    seal,
+    two_hosts,
+)
 from tests.support.process import Server, leads_on, mistake, printed
 from tests.support.pushing import wait_for
 from tests.support.router import needs_router
@@ -83,17 +92,7 @@ class Pair:
 
     def work(self, organization: str) -> list[str]:
         """Lets the sealers of both cells work. Returns the cells that have sealed an event of the organization."""
-        query = "select count(*) as count from audit.seal where organization_id = %s"
-        sealers = []
-        for name in NAMES:
-            database = self.cells.databases[name]
-            before = database.sql(query, organization)[0]["count"]
-            after = None
-            while rows := database.sql("select * from admin.seal_events(%s)", after, login="leads_worker"):
-                after = rows[0]["organization_id"]
-            if database.sql(query, organization)[0]["count"] != before:
-                sealers.append(name)
-        return sealers
+        return seal(self.cells.databases, organization)
 
     def leftovers(self) -> list[str]:
         """Logins, slots, subscriptions and files of moves."""
@@ -254,74 +253,9 @@ def check_password(pair: Pair, organization: str) -> None:
     assert pair.cells.databases["a"].sql(query, login) == [{"is_soon": True}]
 
 
-@dataclass
-class Writer:
-    """Writes leads with an Idempotency-Key each, and repeats what was refused with 503."""
-
-    client: httpx.Client
-    fields: dict[str, str] = field(default_factory=dict)
-    created: list[str] = field(default_factory=list)
-    leads: list[str] = field(default_factory=list)
-    refused: int = 0
-    faults: list[str] = field(default_factory=list)
-
-    def run(self, is_over: threading.Event, pause: float = 0) -> None:
-        while not is_over.wait(pause):
-            email = f"{uuid.uuid4().hex}@example.com"
-            while not self.write(email):
-                time.sleep(0.05)
-
-    def write(self, email: str) -> bool:
-        """Whether the lead was created, or will never be."""
-        try:
-            answer = self.client.post(
-                "/leads", json={"email": email, **self.fields}, headers={"Idempotency-Key": email}
-            )
-        except httpx.TransportError as error:
-            self.faults.append(repr(error))
-            return True
-        if answer.status_code == 503 and "retry-after" in answer.headers:
-            self.refused += 1
-            return False
-        if answer.status_code == 201:
-            self.created.append(email)
-            self.leads.append(answer.json()["id"])
-        else:
-            self.faults.append(f"{answer.status_code} {answer.text}")
-        return True
-
-
 def test_every_acknowledged_write_exists_once_after_moves_there_and_back(pair: Pair) -> None:
     organizations = [pair.make() for _ in range(20 if IS_LONG else 4)]
-    acme = organizations[0]
-    writers = [Writer(pair.cells.client(each.keys["write"])) for each in organizations]
-    is_over = threading.Event()
-    threads = [threading.Thread(target=writer.run, args=(is_over,)) for writer in writers]
-    for thread in threads:
-        thread.start()
-    try:
-        for _ in range(3 if IS_LONG else 1):
-            moved(pair.cells, acme.id, "b")
-            deleted(pair.cells, pair.hosts, acme.id, "a")
-            moved(pair.cells, acme.id, "a")
-            deleted(pair.cells, pair.hosts, acme.id, "b")
-    finally:
-        is_over.set()
-        for thread in threads:
-            thread.join()
-    assert [writer.faults for writer in writers] == [[] for _ in writers]
-    assert [writer.refused for writer in writers[1:]] == [0] * (len(writers) - 1)
-    database = pair.cells.databases["a"]
-    for organization, writer in zip(organizations, writers, strict=True):
-        assert writer.created
-        rows = database.sql(
-            "select email from app.lead where organization_id = %s and email not like 'lead%%'", organization.id
-        )
-        assert sorted(row["email"] for row in rows) == sorted(writer.created)
-        pair.work(organization.id)
-        chain = verdict(database, organization.id)
-        assert (chain["holds"], chain["unsealed"]) == (True, 0)
-    print(f"{len(writers[0].created)} writes of the moved organization, {writers[0].refused} refused")
+    check_moves_while_all_write(pair.cells, pair.hosts, organizations, pair.cells.client, 3 if IS_LONG else 1)
 
 
 @long

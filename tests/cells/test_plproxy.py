@@ -23,6 +23,7 @@ from bench.hosts import Host
 from tests.support.cells import Cells, make_cells
 from tests.support.contract import anonymous
 from tests.support.database import Organization, announce_worker_key
+from tests.support.moving import check_moves_while_all_write, moved, prepare
 from tests.support.plproxy import needs_plproxy, three_hosts
 from tests.support.process import Server, mistake, printed
 from tests.support.pushing import wait_for
@@ -286,6 +287,40 @@ def test_leads_cells_sync_keeps_the_table_and_announces_new_keys(entrance: Entra
             entrance.host.database.sql(statement, login=login)
     for cell_name in NAMES:
         entrance.cells.databases[cell_name].sql("select admin.set_cell(null)", login="leads_operator")
+
+
+@needs_plproxy
+@needs_time
+def test_an_organization_moves_between_the_cells_while_all_write(entrance: Entrance, tmp_path: Path) -> None:
+    """One cell has PostgreSQL 15, and the other one a newer version."""
+    cells = entrance.cells
+    prepare(cells, entrance.hosts)
+    organizations = [entrance.make("east") for _ in range(10)]
+    acme = organizations[0]
+    process = cells.start("cells", "sync", log=tmp_path / "sync.log")
+    try:
+        check_moves_while_all_write(
+            cells,
+            entrance.hosts,
+            organizations,
+            lambda key: cells.opened.enter_context(entrance.router.client(key)),
+            rounds=2,
+        )
+        moved(cells, acme.id, "west")
+        with entrance.router.client(acme.keys["write"]) as client:
+            created = client.post("/leads", json=LEAD)
+            assert created.status_code == 201, created.text
+        query = "select organization_id::text from app.lead where id = %s"
+        rows = cells.databases["west"].sql(query, created.json()["id"])
+        assert rows == [{"organization_id": acme.id}]
+        statuses = []
+        for name in NAMES:
+            with cells.servers[name][0].client(acme.keys["read"]) as client:
+                statuses.append(client.get("/leads").status_code)
+        assert statuses == [401, 200]
+    finally:
+        process.terminate()
+        assert process.wait(30) == 0, (tmp_path / "sync.log").read_text()
 
 
 @needs_plproxy

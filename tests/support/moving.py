@@ -6,24 +6,32 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+
+import httpx
 
 from app.cli import migrate
 from app.embedded import cluster
 from app.settings import ROOT
 from bench.hosts import Host
 from tests.support.cells import Cells
-from tests.support.database import announce_worker_key
+from tests.support.chain import verdict
+from tests.support.database import Database, Organization, announce_worker_key
 
 NAMES = ("a", "b")
 
-_SETTINGS = """\
+SETTINGS = """\
 wal_level = logical
 max_slot_wal_keep_size = 4GB
 fsync = off
 """
+"""Lines of postgresql.conf of a cell whose organizations can move."""
 
 
 @contextmanager
@@ -36,7 +44,7 @@ def two_hosts() -> Iterator[dict[str, Host]]:
     try:
         first.create()
         with (first.data / "postgresql.conf").open("a") as file:
-            file.write(_SETTINGS)
+            file.write(SETTINGS)
         first.start()
         cluster.create_database(first.server)
         migrate.apply(first.server.url("leads_migrator"))
@@ -57,7 +65,8 @@ def two_hosts() -> Iterator[dict[str, Host]]:
 
 def prepare(cells: Cells, hosts: dict[str, Host]) -> None:
     """Runs the superuser's script in both cells. They reach each other by TCP, with passwords."""
-    for name, other in (NAMES, NAMES[::-1]):
+    names = tuple(hosts)
+    for name, other in (names, names[::-1]):
         peer = f"{other}=host=127.0.0.1 port={hosts[other].server.port} dbname=leads"
         url = hosts[name].server.url("postgres")
         process = cells.leads("cells", "prepare", name, "--peer", peer, "--superuser-url", url)
@@ -101,3 +110,97 @@ def deleted(cells: Cells, hosts: dict[str, Host], organization: str, at: str) ->
     url = hosts[at].server.url("leads_migrator")
     process = cells.leads("organizations", "delete-moved", organization, "--yes", LEADS_MIGRATE_URL=url)
     assert process.returncode == 0, process.stderr
+
+
+def seal(databases: Mapping[str, Database], organization: str) -> list[str]:
+    """Lets the sealers of all cells work. Returns the cells that have sealed an event of the organization."""
+    query = "select count(*) as count from audit.seal where organization_id = %s"
+    sealers = []
+    for name, database in databases.items():
+        before = database.sql(query, organization)[0]["count"]
+        after = None
+        while rows := database.sql("select * from admin.seal_events(%s)", after, login="leads_worker"):
+            after = rows[0]["organization_id"]
+        if database.sql(query, organization)[0]["count"] != before:
+            sealers.append(name)
+    return sealers
+
+
+@dataclass
+class Writer:
+    """Writes leads with an Idempotency-Key each, and repeats what was refused with 503."""
+
+    client: httpx.Client
+    fields: dict[str, str] = field(default_factory=dict)
+    created: list[str] = field(default_factory=list)
+    leads: list[str] = field(default_factory=list)
+    refused: int = 0
+    faults: list[str] = field(default_factory=list)
+
+    def run(self, is_over: threading.Event, pause: float = 0) -> None:
+        while not is_over.wait(pause):
+            email = f"{uuid.uuid4().hex}@example.com"
+            while not self.write(email):
+                time.sleep(0.05)
+
+    def write(self, email: str) -> bool:
+        """Whether the lead was created, or will never be."""
+        try:
+            answer = self.client.post(
+                "/leads", json={"email": email, **self.fields}, headers={"Idempotency-Key": email}
+            )
+        except httpx.TransportError as error:
+            self.faults.append(repr(error))
+            return True
+        if answer.status_code == 503 and "retry-after" in answer.headers:
+            self.refused += 1
+            return False
+        if answer.status_code == 201:
+            self.created.append(email)
+            self.leads.append(answer.json()["id"])
+        else:
+            self.faults.append(f"{answer.status_code} {answer.text}")
+        return True
+
+
+def check_moves_while_all_write(
+    cells: Cells,
+    hosts: dict[str, Host],
+    organizations: Sequence[Organization],
+    client: Callable[[str], httpx.Client],
+    rounds: int,
+) -> None:
+    """Moves the first organization from the first cell to the other one and back, while all of them write.
+
+    organizations: of the first cell, with no lead but those whose email begins with "lead". client: a client
+    of the entrance, with a key.
+    """
+    home, other = hosts
+    acme = organizations[0]
+    writers = [Writer(client(each.keys["write"])) for each in organizations]
+    is_over = threading.Event()
+    threads = [threading.Thread(target=writer.run, args=(is_over,)) for writer in writers]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(rounds):
+            for source, target in ((home, other), (other, home)):
+                moved(cells, acme.id, target)
+                deleted(cells, hosts, acme.id, source)
+    finally:
+        is_over.set()
+        for thread in threads:
+            thread.join()
+    assert [writer.faults for writer in writers] == [[] for _ in writers]
+    assert [writer.refused for writer in writers[1:]] == [0] * (len(writers) - 1)
+    database = cells.databases[home]
+    for organization, writer in zip(organizations, writers, strict=True):
+        assert writer.created
+        rows = database.sql(
+            "select email from app.lead where organization_id = %s and email not like 'lead%%'", organization.id
+        )
+        assert sorted(row["email"] for row in rows) == sorted(writer.created)
+        seal(cells.databases, organization.id)
+        chain = verdict(database, organization.id)
+        assert (chain["holds"], chain["unsealed"]) == (True, 0)
+    print(f"{len(writers[0].created)} writes of the moved organization, {writers[0].refused} refused")

@@ -12,12 +12,10 @@ from app.cli import migrate
 from app.embedded import cluster
 from bench.hosts import Host
 from tests.support.database import announce_worker_key
+from tests.support.moving import SETTINGS
 
 PROGRAMS = Path("/usr/lib/postgresql/15/bin")
 """Where Debian installs PostgreSQL 15. PL/Proxy of Debian 12 is for this version only."""
-
-
-_SETTINGS = "fsync = off\n"
 
 
 def missing() -> str | None:
@@ -41,8 +39,8 @@ def three_hosts() -> Iterator[tuple[Host, Host, Host]]:
     try:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("LEADS_PG_BIN", str(PROGRAMS))
-            hosts += [Host(folder / name, _SETTINGS) for name in ("router", "east")]
-        hosts.append(Host(folder / "west", _SETTINGS))
+            hosts += [Host(folder / name, SETTINGS) for name in ("router", "east")]
+        hosts.append(Host(folder / "west", SETTINGS))
         router, east, west = hosts
         for host in (router, west):
             with pytest.MonkeyPatch.context() as patch:
