@@ -78,8 +78,11 @@ def config(
         '  http-request set-var(txn.key) \'var(txn.path),regsub("^(/api/v1)?/in/","")\' '
         "if { var(txn.path) -m reg '^(/api/v1)?/in/[^/]+$' }",
         f"  http-request set-var(txn.cell) var(txn.key),sha2(256),sha2(256),hex,lower,map_str({map_path})",
-        # The request was sent, and the connection was lost or the answer is late: see api.problem.
-        '  http-after-response set-status 503 reason "Service Unavailable" if { status 502 504 }',
+        # The request was sent, and the connection was lost or the answer is late: see api.problem. A response of the
+        # API server, which may have the status 502, passes the rules of http-response, and the router's own doesn't.
+        "  http-response set-var(txn.is_answered) bool(true)",
+        '  http-after-response set-status 503 reason "Service Unavailable" '
+        "if { status 502 504 } !{ var(txn.is_answered) -m bool }",
         "  use_backend cell_%[var(txn.cell)] if { var(txn.cell) -m found }",
         "  default_backend any",
         "",

@@ -12,9 +12,25 @@ from app.cells.router import RouterError, RuntimeMap
 from app.cli.keys import digest
 from tests.support.cells import Cells
 from tests.support.database import Organization
+from tests.support.pushing import wait_for
 from tests.support.router import needs_router
 
 pytestmark = needs_router
+
+REJECTED = """
+create function api.rejected()
+returns api.answer
+language sql
+stable
+begin atomic
+  select row(502, null, '{}')::api.answer;
+end;
+
+grant execute on function api.rejected() to leads_api;
+insert into api.route (method, path, function, scope) values ('GET', '/rejected', 'api.rejected', 'read');
+notify leads_routes;
+"""
+"""SQL that adds a route to a cell."""
 
 NOBODY = "lk_test_0123456789012345678901234567890123"
 
@@ -272,6 +288,15 @@ def test_the_router_sends_on_the_id_of_the_request_and_the_address_of_the_client
     assert response.headers["x-request-id"] == "mine-1"
     lines = [line for line in cells.servers["east"][0].lines() if line.get("request_id") == "mine-1"]
     assert [line["organization_id"] for line in lines] in ([east.organization.id], [None])
+
+
+def test_a_response_of_the_api_server_keeps_its_status(cells: Cells, tenants: tuple[Tenant, Tenant]) -> None:
+    """502 is also what the router answers if the connection to the API server is lost."""
+    cells.databases["east"].sql(REJECTED)
+    client = cells.client(tenants[0].key)
+    wait_for(lambda: client.get("/rejected").status_code != 404)
+    answer = client.get("/rejected")
+    assert (answer.status_code, answer.content) == (502, b"{}")
 
 
 def test_the_api_server_refuses_a_head_that_is_too_large(cells: Cells) -> None:
