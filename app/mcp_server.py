@@ -9,6 +9,7 @@ exports and uploads; those whose response shows a secret, which a conversation m
 
 import logging
 import re
+import time
 import uuid
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
@@ -48,6 +49,8 @@ _SECRET = "secret_already_shown"  # noqa: S105
 
 _IDEMPOTENCY = "Idempotency-Key"
 _POSITION = "Leads-Position"
+_POSITIONS = 8
+"""Values that this header may have."""
 _KEYS = "Leave it out: each call gets one. If an error names one, repeat the call with that."
 
 _LONG = 100
@@ -239,8 +242,10 @@ class _Transport(httpx2.AsyncBaseTransport):
 
     def __init__(self, key: str | None) -> None:
         self._key = key
-        self._position = ""
-        """The position of the last write, so that a replica answers no read with what was before it."""
+        self._positions: list[tuple[float, str]] = []
+        """The positions of the last writes, and when each write had ended, so that a replica answers no read with
+        what was before them. A model can call several tools at once.
+        """
         self._inner = httpx2.AsyncHTTPTransport()
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -254,8 +259,9 @@ class _Transport(httpx2.AsyncBaseTransport):
                 raise _error("The request has no bearer token. Send a key of the API.")
             key = caller.token
         request.headers["Authorization"] = f"Bearer {key}"
-        if request.method == "GET" and self._position:
-            request.headers[_POSITION] = self._position
+        if request.method == "GET" and self._positions:
+            request.headers[_POSITION] = ", ".join(position for _, position in self._positions)
+        started = time.monotonic()
         try:
             try:
                 response = await self._send(request)
@@ -267,12 +273,20 @@ class _Transport(httpx2.AsyncBaseTransport):
         except httpx2.TransportError as error:
             reason = "did not answer in time" if isinstance(error, httpx2.TimeoutException) else "can't be reached"
             raise _error(f"The API at {request.url.copy_with(raw_path=b'/')} {reason}.", request) from error
-        self._position = response.headers.get(_POSITION, self._position)
+        if position := response.headers.get(_POSITION):
+            self._keep(started, position)
         if not response.is_success:
             raise _error(_sentence(response), request if response.status_code >= 500 else None)
         if tag := response.headers.get("etag"):
             _tags.get([]).append(tag)
         return response
+
+    def _keep(self, started: float, position: str) -> None:
+        """Keeps the position of a write. It includes the writes that had ended when this one began."""
+        kept = [each for each in self._positions if each[0] > started]
+        if len(kept) == _POSITIONS:
+            kept, position = [], "primary"
+        self._positions = [*kept, (time.monotonic(), position)]
 
     async def _send(self, request: httpx2.Request) -> httpx2.Response:
         response = await self._inner.handle_async_request(request)

@@ -1,5 +1,6 @@
 """leads mcp, as a client of the Model Context Protocol uses it, against a real API server."""
 
+import asyncio
 import json
 import os
 import re
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import httpx2
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from fastmcp import Client, FastMCP
@@ -287,6 +289,36 @@ def test_a_lost_answer_creates_no_second_lead(
         assert [row["id"] for row in session.data("list_leads", email=[lead["email"]])["data"]] == [created["id"]]
         # Another call has a key of its own.
         assert careful.data("create_lead", **lead)["id"] != created["id"]
+
+
+def test_a_read_has_the_positions_of_the_writes_that_may_be_the_last() -> None:
+    """A model can call several tools at once. The response that arrives last can be that of the earlier write."""
+    sent: list[str | None] = []
+    turns = [asyncio.Event(), asyncio.Event()]
+
+    async def answer(request: httpx2.Request) -> httpx2.Response:
+        if request.method == "GET":
+            sent.append(request.headers.get("Leads-Position"))
+            return httpx2.Response(200)
+        number = int(request.url.path[1:])
+        await turns[number].wait()
+        return httpx2.Response(200, headers={"Leads-Position": f"p{number}"})
+
+    async def run() -> None:
+        transport = mcp_server._Transport("key")
+        transport._inner = httpx2.MockTransport(answer)  # type: ignore[assignment]
+        async with httpx2.AsyncClient(transport=transport, base_url="http://leads.example") as client:
+            await client.get("/")
+            writes = [asyncio.create_task(client.patch(f"/{number}")) for number in range(2)]
+            for number in (1, 0):
+                turns[number].set()
+                await writes[number]
+            await client.get("/")
+            await client.patch("/1")
+            await client.get("/")
+
+    asyncio.run(run())
+    assert sent == [None, "p1, p0", "p1"]
 
 
 def test_an_api_that_is_gone_is_an_error(opened: Callable[..., Session], document: dict[str, Any]) -> None:
