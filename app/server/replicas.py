@@ -42,6 +42,9 @@ POLL = 0.25
 SILENCE = 0.5
 """Seconds that its answer may take; up to TICK more."""
 
+STEPS = 40
+"""The positions within the lag that a replica may have, at most. More would make the question slow."""
+
 PATIENCE = 1.0
 """Seconds that a read waits for a connection to a replica."""
 PAUSES = (0.003, 0.015)
@@ -196,10 +199,10 @@ class Replicas:
         must have replayed.
         Raises ClientGone, and StatementFailed if the read took too long.
         """
-        reason = "requested"
+        reason, replica = "requested", None
         if PRIMARY not in positions:
             for pause in (*PAUSES, None):
-                replica = self._choose()
+                replica = self._choose(replica)
                 if replica is None:
                     reason = "no_replica"
                     break
@@ -222,9 +225,13 @@ class Replicas:
         if self.totals is not None:
             self.totals.add_read(target, reason)
 
-    def _choose(self) -> Replica | None:
-        """The usable replica with the fewest statements. Between equals, the turns go round."""
-        usable = [replica for replica in self.all if replica.is_usable]
+    def _choose(self, behind: Replica | None = None) -> Replica | None:
+        """The usable replica with the fewest statements. Between equals, the turns go round. behind: was asked
+        before, so it is the last choice.
+        """
+        usable = [replica for replica in self.all if replica.is_usable and replica is not behind]
+        if behind is not None and not usable and behind.is_usable:
+            return behind
         if len(usable) < 2:
             return usable[0] if usable else None
         self._turn += 1
@@ -256,8 +263,11 @@ class Replicas:
         if positions and positions[-1][1][:_ID] != position[:_ID]:
             positions.clear()
         now = monotonic()
+        # A replica is asked about all positions that it lacks. The last one is always the newest.
+        if len(positions) > 1 and positions[-1][0] - positions[-2][0] < self._most_lag / STEPS:
+            positions.pop()
         positions.append((now, position))
-        while positions[0][0] < now - self._most_lag - 1:
+        while len(positions) > 1 and positions[1][0] < now - self._most_lag:
             positions.popleft()
 
     async def _watch(self, replica: Replica) -> None:
