@@ -442,7 +442,8 @@ class Api:
                 if request.client.is_gone:
                     raise ClientGone
                 pause *= 1.5
-                latest = await self._query(request, wait.statement, parameters, is_read_only=True)
+                # What is awaited is a later transaction than that of the request.
+                latest = await self._query_with_position(request, wait.statement, parameters, is_read_only=True)
             except asyncio.CancelledError:
                 break  # The server is stopping. What was started goes on.
             if isinstance(latest, StatementFailed):
@@ -537,12 +538,7 @@ class Api:
         """
         positions, statement = request.positions, route.statement
         if not route.is_read_only:
-            behind = replicas.position_behind()
-            # Also of a write that fails: a client reads what has prevented it.
-            try:
-                return await self._query(request, statement, parameters, is_read_only=False, after=behind)
-            finally:
-                request.position = replicas.position_of(behind)
+            return await self._query_with_position(request, statement, parameters, is_read_only=False)
         digest = request.digest
         if self._admin_reads_replicas or self._admins.get(digest) is False:
             caller = digest if digest is not None and digest in self._known else ANYBODY
@@ -576,6 +572,19 @@ class Api:
         asked = replicas.question(known) if known else None
         answer = await self._query(request, statement, parameters, is_read_only=True, before=asked)
         return Refusal("invalid_position") if asked is not None and b"invalid" in replicas.states(asked) else answer
+
+    async def _query_with_position(
+        self, request: Request, statement: Statement, parameters: Sequence[bytes | None], *, is_read_only: bool
+    ) -> PGresult | StatementFailed | Problem:
+        """Runs the statement on the primary, and if there are replicas, notes the position behind it."""
+        if self._replicas is None:
+            return await self._query(request, statement, parameters, is_read_only=is_read_only)
+        behind = replicas.position_behind()
+        # Also of a write that fails: a client reads what has prevented it.
+        try:
+            return await self._query(request, statement, parameters, is_read_only=is_read_only, after=behind)
+        finally:
+            request.position = replicas.position_of(behind) or request.position
 
     async def _query(
         self,

@@ -207,6 +207,24 @@ def test_every_response_of_a_write_has_a_position_and_no_other_one(client: httpx
     assert [HEADER in other.headers for other in others] == [False] * 3
 
 
+def test_the_position_of_a_response_that_was_awaited_is_not_before_it(client: httpx.Client, pair: Pair) -> None:
+    """The worker makes the answer in a transaction of its own, after that of the request."""
+    database = pair.primary.database
+    connect = "select admin.connect_crm(%s, 'webhook', 'example.com', '{}', null, null)"
+    database.sql(connect, acme_id(client), login="leads_operator")
+    lead, _ = made_lead(client)
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(client.post, f"{lead}/push-to-crm")
+        wait_until(lambda: database.sql("select 1 from crm.sync where lead_id = %s", lead.removeprefix("/leads/")))
+        pair.wait_for_stream()
+        with paused(pair.standby):
+            database.sql("select crm.lease_syncs('{a key}', 1)", login="leads_worker")
+            pushed = waiting.result()
+            read = client.get(f"{lead}/crm-sync", headers={HEADER: pushed.headers[HEADER]})
+    assert pushed.status_code == 200, pushed.text
+    assert read.json() == pushed.json()
+
+
 def test_a_replica_answers_only_with_a_success(client: httpx.Client, server: Server, pair: Pair) -> None:
     """A record, a key and a seal that the replica lacks are the primary's to judge."""
     lines = len(server.lines())

@@ -1,0 +1,380 @@
+"""Two replicas, and what an operator can do to them. A server has two processes, which judge the replicas
+independently of each other. make scale runs this.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+
+from bench.hosts import Host, Pair
+from tests.support.database import Organization
+from tests.support.process import Server
+from tests.support.replicas import (
+    HEADER,
+    made_lead,
+    metrics,
+    name_of,
+    paused,
+    pausing,
+    read_own_writes,
+    reading,
+    targets,
+    wait_until,
+)
+
+pytestmark = pytest.mark.skipif("SCALE" not in os.environ, reason="make scale runs this")
+
+WRITES = 250
+"""Writes of each of the four clients that read their own writes."""
+
+
+@pytest.fixture(scope="module")
+def second(pair: Pair) -> Iterator[Host]:
+    """Another standby of the primary."""
+    host = Host(pair.standby.data.parent.parent / "c")
+    pair.make_standby(host, pair.primary)
+    host.start()
+    yield host
+    host.end()
+
+
+@pytest.fixture(scope="module")
+def server(pair: Pair, second: Host, new_server: Callable[..., Server]) -> Server:
+    """A server with both replicas."""
+    urls = [host.server.url("leads_api") for host in (pair.standby, second)]
+    server = new_server(
+        pair.primary.database,
+        DATABASE_URL=address(pair, second),
+        DATABASE_REPLICA_URL=" ".join(urls),
+        LEADS_REPLICA_LAG="2",
+        LEADS_METRICS="127.0.0.1:0",
+        WORKERS="2",
+    )
+    wait_until(lambda: used(server) == 2)
+    return server
+
+
+def address(pair: Pair, *others: Host) -> str:
+    """The address of all hosts, of which the server takes the primary."""
+    hosts = (*pair.hosts, *others)
+    names, ports = ",".join("127.0.0.1" for _ in hosts), ",".join(str(host.server.port) for host in hosts)
+    return f"postgresql://leads_api:{pair.secret}@/leads?host={names}&port={ports}&target_session_attrs=read-write"
+
+
+@pytest.fixture
+def client(server: Server, acme: Organization) -> Iterator[httpx.Client]:
+    with server.client(acme.keys["admin"]) as client:
+        yield client
+
+
+def used(server: Server) -> int:
+    """The number of replicas that both processes use."""
+    lines = metrics(server).splitlines()
+    if "leads_server_processes 2.0" not in lines:
+        return 0
+    return sum(line.startswith("leads_replica_usable{") and line.endswith(" 1.0") for line in lines)
+
+
+def caught_up(pair: Pair, *hosts: Host) -> None:
+    """Waits until the replicas have replayed everything."""
+    position = pair.primary.database.sql("select pg_current_wal_lsn() as lsn")[0]["lsn"]
+    query = "select 1 from pg_last_wal_replay_lsn() as r (lsn) where r.lsn >= %s"
+    wait_until(lambda: all(host.database.sql(query, position) for host in hosts))
+
+
+def answers(server: Server, client: httpx.Client, lead: str, count: int = 200) -> Counter[str | None]:
+    """The number of reads that each replica has answered, None: the primary."""
+    since = len(server.lines())
+    with ThreadPoolExecutor(8) as threads:
+        statuses = list(threads.map(lambda _: client.get(lead).status_code, range(count)))
+    assert set(statuses) == {200}
+    return Counter(targets(server, since))
+
+
+def test_reads_are_spread_over_both_replicas(client: httpx.Client, server: Server, pair: Pair, second: Host) -> None:
+    lead, _ = made_lead(client)
+    caught_up(pair, pair.standby, second)
+    counts = answers(server, client, lead)
+    assert counts.keys() == {name_of(pair.standby), name_of(second)}
+    assert min(counts.values()) > 60, counts
+
+
+def test_no_read_is_older_than_its_position_whichever_process_and_replica_answers(
+    client: httpx.Client, server: Server, pair: Pair, second: Host, acme: Organization
+) -> None:
+    """Each request has a connection of its own, so it goes to any of the processes."""
+    leads = [made_lead(client)[0] for _ in range(4)]
+    since = len(server.lines())
+
+    def run(lead: str) -> tuple[list[str], list[int]]:
+        with server.client(
+            client.headers["authorization"][7:], limits=httpx.Limits(max_keepalive_connections=0)
+        ) as each:
+            reads = read_own_writes(each, lead, WRITES)
+            return reads.stale, reads.failed
+
+    with pausing(pair.standby, 0.1), pausing(second, 0.1), ThreadPoolExecutor(4) as threads:
+        results = list(threads.map(run, leads))
+    assert results == [([], [])] * 4
+    counts = Counter(targets(server, since))
+    assert counts.keys() == {name_of(pair.standby), name_of(second), None}, counts
+
+
+def test_the_other_replica_answers_while_one_is_late(
+    client: httpx.Client, server: Server, pair: Pair, second: Host
+) -> None:
+    lead, _ = made_lead(client)
+    with paused(second):
+        changed = client.patch(lead, json={"company": "new"})
+        caught_up(pair, pair.standby)
+        since = len(server.lines())
+        for _ in range(50):
+            read = client.get(lead, headers={HEADER: changed.headers[HEADER]})
+            assert read.json()["company"] == "new"
+        counts = Counter(targets(server, since))
+        assert counts == {name_of(pair.standby): 50}
+        wait_until(lambda: answers(server, client, lead).keys() == {name_of(pair.standby)})
+    wait_until(lambda: used(server) == 2)
+
+
+def test_no_read_fails_while_the_replicas_die_and_return(
+    client: httpx.Client, server: Server, pair: Pair, second: Host
+) -> None:
+    lead, _ = made_lead(client)
+    caught_up(pair, pair.standby, second)
+    with reading(client, lead) as statuses:
+        wait_until(lambda: len(statuses) > 50)
+        second.end(signal.SIGKILL)
+        wait_until(lambda: answers(server, client, lead).keys() == {name_of(pair.standby)})
+        pair.standby.end(signal.SIGKILL)
+        wait_until(lambda: answers(server, client, lead).keys() == {None})
+        pair.standby.start()
+        second.start()
+        wait_until(lambda: used(server) == 2)
+    assert set(statuses) == {200}
+    assert answers(server, client, lead).keys() == {name_of(pair.standby), name_of(second)}
+
+
+def test_a_replica_of_a_replica_serves_and_is_late_with_it(
+    client: httpx.Client, server: Server, pair: Pair, second: Host
+) -> None:
+    lead, _ = made_lead(client)
+    pair.follow(second, pair.standby)
+    query = "select 1 from pg_stat_replication"
+    wait_until(lambda: pair.standby.database.sql(query))
+    caught_up(pair, second)
+    wait_until(lambda: used(server) == 2)
+    reads = read_own_writes(client, lead, 50)
+    assert (reads.fresh, reads.stale, reads.failed) == (50, [], [])
+    pair.standby.end()
+    client.patch(lead, json={"company": "later"})
+    wait_until(lambda: used(server) == 0)
+    assert client.get(lead).json()["company"] == "later"
+    pair.standby.start()
+    wait_until(lambda: used(server) == 2)
+    pair.follow(second, pair.primary)
+    wait_until(lambda: len(pair.primary.database.sql(query)) == 2)
+
+
+def test_a_replica_that_replays_later_on_purpose_is_used_only_if_nothing_is_missing(
+    client: httpx.Client, server: Server, pair: Pair, second: Host
+) -> None:
+    lead, _ = made_lead(client, company="before")
+    second.database.sql("alter system set recovery_min_apply_delay = '8s'")
+    second.database.sql("select pg_reload_conf()")
+    caught_up(pair, second)
+    wait_until(lambda: used(server) == 2)
+    written = client.patch(lead, json={"company": "after"})
+    since = len(server.lines())
+    for _ in range(20):
+        read = client.get(lead, headers={HEADER: written.headers[HEADER]})
+        assert read.json()["company"] == "after"
+    assert name_of(second) not in targets(server, since)
+    wait_until(lambda: answers(server, client, lead).keys() == {name_of(pair.standby)})
+    assert "is more than 2 s behind the primary" in server.log.read_text()
+    second.database.sql("alter system reset recovery_min_apply_delay")
+    second.database.sql("select pg_reload_conf()")
+    wait_until(lambda: used(server) == 2)
+
+
+def test_a_read_that_the_replay_cancels_is_answered_by_the_primary(
+    client: httpx.Client, server: Server, pair: Pair, second: Host
+) -> None:
+    """The replica replays an exclusive lock, and cancels the reads of the table at once."""
+    lead, _ = made_lead(client, name="Ada", company="Abbott")
+    for host in (pair.standby, second):
+        for setting in "hot_standby_feedback = off", "max_standby_streaming_delay = 0":
+            host.database.sql(f"alter system set {setting}")
+        host.database.sql("select pg_reload_conf()")
+    caught_up(pair, pair.standby, second)
+    is_over = threading.Event()
+
+    def lock() -> None:
+        while not is_over.is_set():
+            with pair.primary.database.connect() as session, session.transaction():
+                session.execute("lock table app.lead in access exclusive mode")
+                session.execute("select pg_current_xact_id()")
+
+    def conflicts() -> int:
+        query = "select sum(confl_lock) as count from pg_stat_database_conflicts where datname = 'leads'"
+        return sum(int(host.database.sql(query)[0]["count"]) for host in (pair.standby, second))
+
+    before = conflicts()
+    with ThreadPoolExecutor(1) as threads, reading(client, f"{lead}/everything") as statuses:
+        threads.submit(lock)
+        try:
+            wait_until(lambda: conflicts() > before + 3, 60)
+        finally:
+            is_over.set()
+    assert set(statuses) == {200}
+    for host in (pair.standby, second):
+        host.database.sql("alter system reset max_standby_streaming_delay")
+        host.database.sql("select pg_reload_conf()")
+
+
+def test_functions_that_are_replaced_fail_no_read(
+    client: httpx.Client, server: Server, pair: Pair, second: Host
+) -> None:
+    """The replicas replay the new functions later, and one of them has only the old ones for a while."""
+    lead, _ = made_lead(client)
+    database = pair.primary.database
+    definition = database.sql("select pg_get_functiondef('api.get_lead(uuid)'::regprocedure) as text")[0]["text"]
+    grants = "grant execute on function api.get_lead(uuid) to leads_api"
+    with reading(client, lead) as statuses, pausing(second, 0.5):
+        for _ in range(10):
+            with database.connect() as session, session.transaction():
+                owner = "alter function api.get_lead(uuid) owner to leads_exec"
+                session.execute("drop function api.get_lead(uuid)")
+                for statement in definition, owner, "revoke all on function api.get_lead(uuid) from public", grants:
+                    session.execute(statement)
+            time.sleep(0.2)
+    assert set(statuses) == {200}
+    caught_up(pair, pair.standby, second)
+    with paused(second):
+        database.sql(
+            "create function api.new_read(id uuid) returns api.answer language sql stable security definer "
+            "set search_path = pg_catalog, pg_temp as $$ select api.get_lead(id) $$"
+        )
+        database.sql("alter function api.new_read(uuid) owner to leads_exec")
+        database.sql("grant execute on function api.new_read(uuid) to leads_api")
+        database.sql(
+            "insert into api.route (method, path, function, scope) values ('GET', '/new/{id}', 'api.new_read', 'read')"
+        )
+        database.sql("call app.notify('leads_routes')")
+        path = lead.replace("/leads/", "/new/")
+        wait_until(lambda: client.get(path).status_code == 200)
+        with ThreadPoolExecutor(8) as threads:
+            statuses = list(threads.map(lambda _: client.get(path).status_code, range(40)))
+    assert set(statuses) == {200}
+
+
+def test_a_replica_is_asked_over_tls(
+    pair: Pair, second: Host, acme: Organization, new_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    key, certificate = second.data / "server.key", second.data / "server.crt"
+    command = (
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
+    )
+    subprocess.run([*command.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    key.chmod(0o600)
+    for file in key, certificate:
+        second.own(file)
+    authority = tmp_path / "authority.pem"
+    authority.write_bytes(certificate.read_bytes())
+    try:
+        second.database.sql("alter system set ssl = on")
+    except psycopg.errors.InvalidParameterValue:
+        pytest.skip("This PostgreSQL was built without TLS.")
+    second.database.sql("select pg_reload_conf()")
+
+    def url(host: str) -> str:
+        port = second.server.port
+        options = f"hostaddr=127.0.0.1&sslmode=verify-full&sslrootcert={authority}"
+        return f"postgresql://leads_api:{pair.secret}@{host}:{port}/leads?{options}"
+
+    server = new_server(pair.primary.database, DATABASE_REPLICA_URL=f"{url('localhost')} {url('other')}")
+    failing = [f"replica other:{second.server.port}"]
+    wait_until(lambda: httpx.get(server.base + "/readyz").json().get("failing") == failing)
+    with server.client(acme.keys["read"]) as client:
+        wait_until(lambda: client.get("/leads").status_code == 200)
+    query = "select s.ssl from pg_stat_ssl as s join pg_stat_activity as a using (pid) where a.client_addr is not null"
+    rows = second.database.sql(f"{query} and a.usename = 'leads_api'")
+    assert len(rows) > 1
+    assert all(row["ssl"] for row in rows)
+    assert "certificate" in server.log.read_text()
+
+
+def test_the_start_does_not_wait_for_a_replica_that_never_answers(
+    pair: Pair, acme: Organization, new_server: Callable[..., Server]
+) -> None:
+    with silent_server() as port:
+        url = f"postgresql://leads_api@127.0.0.1:{port}/leads"
+        server = new_server(pair.primary.database, DATABASE_REPLICA_URL=f"{url} {pair.standby.server.url('leads_api')}")
+        wait_until(lambda: httpx.get(server.base + "/readyz").json().get("failing") == [f"replica 127.0.0.1:{port}"])
+        with server.client(acme.keys["read"]) as client:
+            assert {client.get("/leads").status_code for _ in range(20)} == {200}
+
+
+@contextmanager
+def silent_server() -> Iterator[int]:
+    """A server that accepts connections, and never answers. Yields its port."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        accepted: list[socket.socket] = []
+
+        def accept() -> None:
+            with suppress(OSError):
+                while True:
+                    accepted.append(listener.accept()[0])
+
+        thread = threading.Thread(target=accept)
+        thread.start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        for connection in accepted:
+            connection.close()
+
+
+def test_a_promotion_loses_no_read_and_no_position(
+    client: httpx.Client, server: Server, pair: Pair, second: Host
+) -> None:
+    """It changes the pair, so it is the last test."""
+    lead, old = made_lead(client)
+    caught_up(pair, pair.standby, second)
+    wait_until(lambda: used(server) == 2)
+    with reading(client, lead) as statuses:
+        pair.primary.end(signal.SIGKILL)
+        count = len(statuses)
+        wait_until(lambda: len(statuses) > count + 50)
+        pair.promote()
+        wait_until(lambda: client.patch(lead, json={"company": "new"}).status_code == 200)
+        count = len(statuses)
+        wait_until(lambda: len(statuses) > count + 50)
+    assert set(statuses) == {200}
+    new = {HEADER: client.patch(lead, json={"company": "newer"}).headers[HEADER]}
+    # The other replica still follows the old primary, and both processes notice it.
+    wait_until(lambda: server.log.read_text().count("It does not follow the primary: it follows an older one") == 2)
+    for headers in old, new, {}:
+        assert client.get(lead, headers=headers).json()["company"] == "newer"
+    pair.follow(second, pair.primary)
+    caught_up(pair, second)
+    wait_until(lambda: answers(server, client, lead).keys() == {name_of(second)})
+    since = len(server.lines())
+    for headers in old, new, {}:
+        assert client.get(lead, headers=headers).json()["company"] == "newer"
+    assert targets(server, since) == [name_of(second)] * 3
+    with pausing(second, 0.1):
+        reads = read_own_writes(client, lead, 100)
+    assert (reads.stale, reads.failed) == ([], [])
