@@ -2947,6 +2947,7 @@ CREATE TABLE auth.api_key (
     revoked_at timestamp(3) with time zone,
     rotated_from uuid,
     is_fenced boolean DEFAULT false NOT NULL,
+    is_draining boolean DEFAULT false NOT NULL,
     CONSTRAINT api_key_digest_has_32_bytes CHECK ((octet_length(digest) = 32)),
     CONSTRAINT api_key_name_is_text_of_1_to_255 CHECK (app.is_text(name, 255)),
     CONSTRAINT api_key_scopes_are_a_level CHECK (((((scopes = ARRAY['read'::text]) OR (scopes = ARRAY['read'::text, 'write'::text])) OR (scopes = ARRAY['read'::text, 'write'::text, 'admin'::text])) OR (scopes = ARRAY['form'::text])))
@@ -2961,6 +2962,7 @@ ALTER TABLE ONLY auth.api_key ALTER COLUMN expires_at SET STATISTICS 0;
 ALTER TABLE ONLY auth.api_key ALTER COLUMN revoked_at SET STATISTICS 0;
 ALTER TABLE ONLY auth.api_key ALTER COLUMN rotated_from SET STATISTICS 0;
 ALTER TABLE ONLY auth.api_key ALTER COLUMN is_fenced SET STATISTICS 0;
+ALTER TABLE ONLY auth.api_key ALTER COLUMN is_draining SET STATISTICS 0;
 
 ALTER TABLE ONLY auth.api_key FORCE ROW LEVEL SECURITY;
 
@@ -2977,6 +2979,8 @@ COMMENT ON COLUMN auth.api_key.expires_at IS 'The key is refused from this time 
 COMMENT ON COLUMN auth.api_key.rotated_from IS 'The id of the key that this key replaces.';
 
 COMMENT ON COLUMN auth.api_key.is_fenced IS 'Whether the organization is fenced, because it moves to another cell: each request with the key gets 503.';
+
+COMMENT ON COLUMN auth.api_key.is_draining IS 'Whether the organization will be fenced in a moment, or is: replicas, which learn of the fence later, refuse the key already.';
 
 CREATE FUNCTION auth.routed_keys(organization_id uuid) RETURNS TABLE(key_id uuid, digest bytea)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -4376,14 +4380,16 @@ begin
   update app.placement as p
   set state = 'draining', since = date_trunc('milliseconds', clock_timestamp())
   where p.organization_id = drain.organization_id;
+  perform auth.fence_keys(drain.organization_id);
 end $$;
 
 ALTER FUNCTION admin.drain(organization_id uuid) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.drain(organization_id uuid) IS 'No worker leases a push or a delivery of the organization from now on. Requests are served, and events sealed.
+COMMENT ON FUNCTION admin.drain(organization_id uuid) IS 'No worker leases a push or a delivery of the organization from now on. Requests are served by the primary alone, and events sealed.
 
 Afterwards admin.unfinished lists the leases that have not ended. When it lists none, admin.fence has none to wait for, so that
-requests are refused for a shorter time. Raises PT409 wrong_state.';
+requests are refused for a shorter time. A replica answers requests until it has replayed this step, so call admin.fence only after all
+of them have, or are avoided. Raises PT409 wrong_state, and 55P03 as admin.fence does.';
 
 CREATE TABLE admin.catalogue_entry (
     object text NOT NULL,
@@ -10665,7 +10671,8 @@ CREATE VIEW auth.claimed_key WITH (security_invoker='false') AS
  SELECT organization_id,
     id,
     scopes,
-    is_fenced
+    is_fenced,
+    is_draining
    FROM auth.api_key k
   WHERE ((digest = ( SELECT sha256(decode(NULLIF(current_setting('leads.key_digest'::text, true), ''::text), 'hex'::text)) AS sha256
           WHERE (current_setting('transaction_isolation'::text) = 'read committed'::text))) AND (revoked_at IS NULL) AND ((expires_at IS NULL) OR (expires_at > clock_timestamp())));
@@ -18167,7 +18174,8 @@ begin
   end if;
 
   select
-    case when k.is_fenced then '{}' else k.scopes end,
+    -- A replica refuses before the primary does, so that none answers after the fence because it has not replayed it.
+    case when k.is_fenced or k.is_draining and pg_is_in_recovery() then '{}' else k.scopes end,
     set_config('leads.organization_id', k.organization_id::text, true)
   into v_scopes, v_setting
   from auth.claimed_key as k;
@@ -18192,7 +18200,7 @@ key_digest: SHA-256 of the key, 64 hexadecimal digits; null if there is no key. 
 characters; if the request has a trace id, a space and the trace id follow. scope: the scope that the route requires; null for a
 public route, which needs no key. read_only: true makes the transaction read-only.
 Raises PT401 unauthorized (no key, or an unknown, expired or revoked one), PT403 insufficient_scope, and PT503 moving while the
-key''s organization is moved to another cell.';
+key''s organization is moved to another cell; on a replica, from admin.drain on.';
 
 CREATE FUNCTION auth.fence_keys(organization_id uuid) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -18200,21 +18208,25 @@ CREATE FUNCTION auth.fence_keys(organization_id uuid) RETURNS void
     SET lock_timeout TO '2s'
     AS $$
 declare
-  v_is_fenced boolean := exists (
-    select from app.placement as p where p.organization_id = fence_keys.organization_id and p.state = 'moving'
+  v_state text := coalesce(
+    (select p.state from app.placement as p where p.organization_id = fence_keys.organization_id), ''
   );
+  v_is_fenced boolean := v_state = 'moving';
+  v_is_draining boolean := v_state in ('draining', 'moving');
 begin
   -- Waits for the transactions that make keys, which this one doesn't see. One that comes later finds the fence when it records
   -- its key. Requests only read the table, and don't wait.
   execute 'lock table auth.api_key in share row exclusive mode';
   update auth.api_key as k
-  set is_fenced = v_is_fenced
-  where k.organization_id = fence_keys.organization_id and k.is_fenced <> v_is_fenced;
+  set is_fenced = v_is_fenced, is_draining = v_is_draining
+  where
+    k.organization_id = fence_keys.organization_id
+    and (k.is_fenced <> v_is_fenced or k.is_draining <> v_is_draining);
 end $$;
 
 ALTER FUNCTION auth.fence_keys(organization_id uuid) OWNER TO leads_auth;
 
-COMMENT ON FUNCTION auth.fence_keys(organization_id uuid) IS 'Makes auth.api_key.is_fenced what app.placement says. Raises 55P03 if a transaction that changes keys doesn''t end in 2 seconds.';
+COMMENT ON FUNCTION auth.fence_keys(organization_id uuid) IS 'Makes is_fenced and is_draining of auth.api_key what app.placement says. Raises 55P03 if a transaction that changes keys doesn''t end in 2 seconds.';
 
 CREATE FUNCTION auth.key_faults(fields jsonb) RETURNS json
     LANGUAGE sql STABLE
@@ -18364,7 +18376,7 @@ CREATE FUNCTION auth.owned_keys(organization_id uuid) RETURNS TABLE(relation tex
  SELECT k.relation,
      k."row"
     FROM ( SELECT 'auth.api_key'::text AS relation,
-             (to_jsonb(a.*) - 'is_fenced'::text) AS "row",
+             ((to_jsonb(a.*) - 'is_fenced'::text) - 'is_draining'::text) AS "row",
              1 AS number,
              a.created_at,
              a.id
@@ -18509,6 +18521,21 @@ end $$;
 ALTER FUNCTION auth.tg_api_key__announce() OWNER TO leads_auth;
 
 COMMENT ON FUNCTION auth.tg_api_key__announce() IS 'In a database that is a cell, leads cells sync is told of the new key, and deletes the row when the router knows it.';
+
+CREATE FUNCTION auth.tg_api_key__mark_draining() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  new.is_draining := exists (
+    select from app.placement as p where p.organization_id = new.organization_id and p.state = 'draining'
+  );
+  return new;
+end $$;
+
+ALTER FUNCTION auth.tg_api_key__mark_draining() OWNER TO leads_auth;
+
+COMMENT ON FUNCTION auth.tg_api_key__mark_draining() IS 'A key that is made between admin.drain and admin.fence is refused by replicas, as auth.fence_keys makes them refuse the others.';
 
 CREATE FUNCTION crm.account_in_force(organization_id uuid) RETURNS TABLE(vendor text, account text)
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
@@ -23832,9 +23859,11 @@ CREATE TRIGGER _110_refuse_change BEFORE UPDATE ON auth.analyst FOR EACH STATEME
 
 CREATE TRIGGER _120_keep_identity BEFORE UPDATE ON auth.api_key FOR EACH ROW WHEN ((((old.organization_id IS DISTINCT FROM new.organization_id) OR (old.id IS DISTINCT FROM new.id)) OR (old.created_at IS DISTINCT FROM new.created_at))) EXECUTE FUNCTION audit.tg_refuse('organization_id, id and created_at never change.');
 
+CREATE TRIGGER _130_mark_draining BEFORE INSERT ON auth.api_key FOR EACH ROW EXECUTE FUNCTION auth.tg_api_key__mark_draining();
+
 CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON auth.analyst FOR EACH ROW EXECUTE FUNCTION audit.tg_record('analyst', 'role_name');
 
-CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON auth.api_key FOR EACH ROW EXECUTE FUNCTION audit.tg_record('api_key', 'id', 'is_fenced');
+CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON auth.api_key FOR EACH ROW EXECUTE FUNCTION audit.tg_record('api_key', 'id', 'is_fenced', 'is_draining');
 
 CREATE TRIGGER _950_announce AFTER INSERT ON auth.api_key FOR EACH ROW EXECUTE FUNCTION auth.tg_api_key__announce();
 
@@ -26679,6 +26708,8 @@ REVOKE ALL ON FUNCTION auth.take_keys(organization_id uuid, relation text, rows 
 GRANT ALL ON FUNCTION auth.take_keys(organization_id uuid, relation text, rows jsonb) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION auth.tg_api_key__announce() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION auth.tg_api_key__mark_draining() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION crm.account_in_force(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION crm.account_in_force(organization_id uuid) TO leads_exec;

@@ -56,13 +56,24 @@ SERVER = ALL | {
 """Settings of the HTTP server's sessions."""
 
 
+API = "leads-api"
+"""The application_name of the HTTP server's sessions."""
+
+
+def with_replicas(number: int, most_lag: float) -> str:
+    """The application_name of a session of a server that has so many replicas, which may be so many seconds
+    late. A move to another cell reads it (cell.late_replicas).
+    """
+    return f"{API}, {number} replicas up to {most_lag:g} s"
+
+
 def long(seconds: int) -> dict[str, str]:
     """Settings of the HTTP server's sessions for statements that may take so many seconds."""
     # They wait longer for locks: to run such a statement again costs more.
     return SERVER | {"lock_timeout": "2000", "statement_timeout": f"{seconds * 1000}"}
 
 
-def address(url: str, settings: Mapping[str, str] = SERVER, application_name: str = "leads-api") -> str:
+def address(url: str, settings: Mapping[str, str] = SERVER, application_name: str = API) -> str:
     """The connection string of a session with these settings.
     Options that the URL already has are kept.
     """

@@ -2341,9 +2341,13 @@ set local role leads_auth;
 -- In the row that each request reads anyway.
 alter table auth.api_key
   add column is_fenced boolean not null default false,
-  alter column is_fenced set statistics 0;
+  add column is_draining boolean not null default false,
+  alter column is_fenced set statistics 0,
+  alter column is_draining set statistics 0;
 comment on column auth.api_key.is_fenced is
   'Whether the organization is fenced, because it moves to another cell: each request with the key gets 503.';
+comment on column auth.api_key.is_draining is
+  'Whether the organization will be fenced in a moment, or is: replicas, which learn of the fence later, refuse the key already.';
 
 reset role;
 

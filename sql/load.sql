@@ -99,6 +99,7 @@ reset role;
 -- section leads: Keys, organizations and leads: policies, triggers, grants, checks of bodies.
 \ir auth/api_key.policies.sql
 \ir auth/tg_api_key__announce.sql
+\ir auth/tg_api_key__mark_draining.sql
 \ir auth/api_key.triggers.sql
 \ir auth/api_key.grants.sql
 \ir auth/key_use.policies.sql

@@ -35,6 +35,10 @@ LEASE = 60.0
 """Seconds after which every push and delivery that has begun must have ended. A lease lasts for 15."""
 CLOSE = 1 << 20
 """Bytes of the write-ahead log that the target may still lack when the organization is fenced."""
+REPLICA_LAG = 5.0
+"""Seconds after which a server avoids a late replica by default (LEADS_REPLICA_LAG)."""
+NOTICE = 2.0
+"""Seconds that it may take to notice that a replica is late, and more than it takes."""
 ERRORS = 3
 """Errors of the subscription after which the move stops. PostgreSQL tries again every 5 seconds."""
 
@@ -122,10 +126,14 @@ def check(move: Move) -> None:
             f"The cell {move.target.name} still has the rows of the organization from before it moved away. Delete "
             f"them first, with LEADS_MIGRATE_URL of that cell: leads organizations delete-moved {move.organization}"
         )
-    try:
-        move.target.call("cell.arrival", move.organization)
-    except NOT_PREPARED:
-        raise _not_prepared(move.target) from None
+    for side, function, argument in (
+        (move.source, "cell.late_replicas", "0/0"),
+        (move.target, "cell.arrival", move.organization),
+    ):
+        try:
+            side.call(function, argument)
+        except NOT_PREPARED:
+            raise _not_prepared(side) from None
     releases = {side.name: side.call("admin.cell")[0]["release"] for side in (move.source, move.target)}
     if len(set(releases.values())) > 1:
         raise Mistake(
@@ -251,24 +259,20 @@ def catch_up(move: Move) -> None:
 
 
 def drain(move: Move) -> None:
-    """begin no push and no delivery, and wait for those that have begun"""
-    move.source.call("admin.drain", move.organization)
-    if move.place(move.source) == "draining":
-        _wait_for_source(move, LEASE, LOOK)
+    """begin no push and no delivery, and wait for those that have begun and for the replicas"""
+    _call_past_keys(move, "admin.drain")
+    if move.place(move.source) != "draining":
+        return
+    drained_at, position = time.monotonic(), _position(move)["written"]
+    move.source.call("cell.mark_position")  # a replica reports a position only when it has replayed more
+    _wait_for_source(move, LEASE, LOOK)
+    _wait_for_replicas(move, drained_at, position)
 
 
 def fence(move: Move) -> None:
     """refuse requests, and wait for those that have begun"""
     is_first = move.place(move.source) != "moving"
-    end = time.monotonic() + move.give_up_after
-    while True:
-        began = time.monotonic()
-        try:
-            move.source.call("admin.fence", move.organization)
-            break
-        except psycopg.errors.LockNotAvailable:  # a request changes keys
-            if time.monotonic() > end:
-                raise _late(move, "a transaction that changes keys does not end") from None
+    began = _call_past_keys(move, "admin.fence")
     if is_first:
         move.fenced_at = began
     _wait_for_source(move, move.give_up_after, LOOK_FENCED)
@@ -411,6 +415,36 @@ def _wait_for_source(move: Move, patience: float, pause: float) -> None:
         if time.monotonic() > end:
             raise _late(move, str(left[0]))
         time.sleep(pause)
+
+
+def _wait_for_replicas(move: Move, drained_at: float, position: str) -> None:
+    """Waits until no replica of the source answers requests for the organization: each has replayed the
+    position, or is so late that the servers avoid it.
+    """
+    said: set[str] = set()
+    while late := move.source.call("cell.late_replicas", position):
+        patience = (late[0]["most_lag"] or REPLICA_LAG) + NOTICE
+        if time.monotonic() > drained_at + patience:
+            return
+        for name in {row["name"] for row in late} - said:
+            move.say(f"{move.source.name}: {name}, for {patience:g} s at most")
+            said.add(name)
+        time.sleep(LOOK)
+
+
+def _call_past_keys(move: Move, function: str) -> float:
+    """Calls a function at the source that waits for the transactions that change keys. Returns when the last
+    call began, by time.monotonic().
+    """
+    end = time.monotonic() + move.give_up_after
+    while True:
+        began = time.monotonic()
+        try:
+            move.source.call(function, move.organization)
+            return began
+        except psycopg.errors.LockNotAvailable:
+            if time.monotonic() > end:
+                raise _late(move, "a transaction that changes keys does not end") from None
 
 
 def _late(move: Move, reason: str) -> Mistake:

@@ -217,6 +217,40 @@ $$At the source: how far the write-ahead log is, and how far the target has stor
 
 behind: the bytes between them. wal_status: lost if the slot needs a part of the log that was removed.$$;
 
+create or replace function cell.late_replicas(since pg_lsn)
+returns table (name text, most_lag integer) language sql volatile security definer set search_path = pg_catalog, pg_temp
+as $$
+  with replica as (
+    select
+      concat_ws(' ', 'the replica', nullif(r.application_name, ''), host(r.client_addr)) as name,
+      (r.replay_lsn >= late_replicas.since) is true as is_there
+    from pg_stat_replication as r
+    where
+      r.state <> 'backup'
+      and not exists (select from pg_replication_slots as s where s.active_pid = r.pid and s.slot_type = 'logical')
+    union all
+    select format('the replica with the slot %s, which isn''t connected', s.slot_name), false
+    from pg_replication_slots as s
+    where s.slot_type = 'physical' and not s.active and s.restart_lsn is not null
+  ),
+  server as (
+    select max(v.numbers[1]::integer) as replicas, max(v.numbers[2]::integer) as most_lag
+    from pg_stat_activity as a
+    cross join regexp_match(a.application_name, '^leads-api, ([0-9]{1,4}) replicas up to ([0-9]{1,4}) s$') as v (numbers)
+    where a.datname = current_database() and a.usename = 'leads_api'
+  )
+  select r.name, s.most_lag from replica as r cross join server as s where not r.is_there
+  union all
+  select 'a replica that isn''t connected to this server', s.most_lag
+  from server as s
+  where s.replicas > (select count(*) from replica)
+$$;
+comment on function cell.late_replicas(pg_lsn) is
+$$At the source: the replicas that have not replayed the write-ahead log up to a position, and one that only API servers know, such as a
+replica of a replica. No row: there is none.
+
+most_lag: by how many seconds a replica may be late that an API server reads from (LEADS_REPLICA_LAG); null: no server reads from one.$$;
+
 -- The target.
 
 create or replace function cell.write_password(organization_id uuid, source_cell text, password text)
@@ -383,6 +417,6 @@ end $$;
 grant usage on schema cell to leads_operator;
 grant execute on function
   cell.lock_move(uuid), cell.make_login(uuid, text), cell.drop_login(uuid), cell.make_slot(uuid), cell.drop_slot(uuid),
-  cell.mark_position(), cell.position(uuid), cell.write_password(uuid, text, text), cell.subscribe(uuid, text),
+  cell.mark_position(), cell.position(uuid), cell.late_replicas(pg_lsn), cell.write_password(uuid, text, text), cell.subscribe(uuid, text),
   cell.arrival(uuid), cell.store_at_once(uuid), cell.disable(uuid), cell.is_stopped(uuid), cell.unsubscribe(uuid)
 to leads_operator;

@@ -501,11 +501,22 @@ class Pool:
     So one is idle whenever another statement may start, and a write never waits behind a read.
     """
 
-    def __init__(self, url: str, size: int, queue: int, *, is_preparing: bool = True, seconds: int = SHORT) -> None:
+    def __init__(
+        self,
+        url: str,
+        size: int,
+        queue: int,
+        *,
+        is_preparing: bool = True,
+        seconds: int = SHORT,
+        application_name: str = session.API,
+    ) -> None:
         self.is_preparing = is_preparing
         self._url = url
         self._seconds = seconds
-        self._conninfo = session.address(url, session.SERVER if seconds == SHORT else session.long(seconds))
+        self._conninfo = session.address(
+            url, session.SERVER if seconds == SHORT else session.long(seconds), application_name
+        )
         self.deadline = seconds - SHORT + DEADLINE
         """Seconds after which a silent connection is closed."""
         self._longer: dict[int, Pool] = {}

@@ -25,7 +25,7 @@ from time import monotonic
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq.abc import PGresult
 
-from app import log
+from app import log, session
 from app.background import Background
 from app.server.postgres import Beside, ConnectionLost, Pool, Statement, StatementFailed
 from app.server.queue import Unavailable
@@ -112,7 +112,7 @@ class Replica:
     def __init__(self, url: str, size: int, queue: int, *, is_preparing: bool) -> None:
         self.name = name_of(url)
         self.pool = Pool(url, size, queue, is_preparing=is_preparing)
-        self.watch = _watching(url, is_preparing)
+        self.watch = _watching(url, session.API, is_preparing=is_preparing)
         self.fault: str | None = "It was not reached yet."
         """Why it is avoided. None: it is used."""
         self.lag: float | None = None
@@ -126,9 +126,9 @@ class Replica:
         return self.fault is None and self.pool.has_connections
 
 
-def _watching(url: str, is_preparing: bool) -> Pool:
+def _watching(url: str, application_name: str, *, is_preparing: bool) -> Pool:
     """A pool of one connection, so that a question waits behind no request."""
-    pool = Pool(url, 1, 1, is_preparing=is_preparing)
+    pool = Pool(url, 1, 1, is_preparing=is_preparing, application_name=application_name)
     pool.deadline = SILENCE
     return pool
 
@@ -150,7 +150,7 @@ class Replicas:
         self.all = [Replica(url, size, queue, is_preparing=is_preparing) for url in urls]
         self.totals: Totals | None = None
         """Where the reads are counted. None: nowhere."""
-        self._primary = _watching(primary, is_preparing)
+        self._primary = _watching(primary, session.with_replicas(len(urls), most_lag), is_preparing=is_preparing)
         self._most_lag = most_lag
         self._positions: deque[tuple[float, bytes]] = deque()
         """Positions of the primary, and when it returned them. All are of one timeline."""

@@ -7,7 +7,8 @@ select
   k.organization_id,
   k.id,
   k.scopes,
-  k.is_fenced
+  k.is_fenced,
+  k.is_draining
 from auth.api_key as k
 where
   -- A subselect is computed once per query. Without it, a scan would hash for each row. In a transaction that is not read

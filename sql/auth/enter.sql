@@ -19,7 +19,8 @@ begin
   end if;
 
   select
-    case when k.is_fenced then '{}' else k.scopes end,
+    -- A replica refuses before the primary does, so that none answers after the fence because it has not replayed it.
+    case when k.is_fenced or k.is_draining and pg_is_in_recovery() then '{}' else k.scopes end,
     set_config('leads.organization_id', k.organization_id::text, true)
   into v_scopes, v_setting
   from auth.claimed_key as k;
@@ -43,6 +44,6 @@ key_digest: SHA-256 of the key, 64 hexadecimal digits; null if there is no key. 
 characters; if the request has a trace id, a space and the trace id follow. scope: the scope that the route requires; null for a
 public route, which needs no key. read_only: true makes the transaction read-only.
 Raises PT401 unauthorized (no key, or an unknown, expired or revoked one), PT403 insufficient_scope, and PT503 moving while the
-key's organization is moved to another cell.$$;
+key's organization is moved to another cell; on a replica, from admin.drain on.$$;
 
 grant execute on function auth.enter(text, text, text, boolean) to leads_api;

@@ -7,7 +7,7 @@ begin atomic
   -- A key that replaces another one comes after it.
   select k.relation, k."row"
   from (
-    select 'auth.api_key' as relation, to_jsonb(a) - 'is_fenced' as "row", 1 as number, a.created_at, a.id
+    select 'auth.api_key' as relation, to_jsonb(a) - 'is_fenced' - 'is_draining' as "row", 1 as number, a.created_at, a.id
     from auth.api_key as a
     where a.organization_id = owned_keys.organization_id
     union all

@@ -2,28 +2,31 @@
 and a router. ``make scale`` runs the long variants.
 """
 
+import functools
 import os
 import signal
 import threading
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 import psycopg
 import pytest
 
-from app.cells import files
+from app.cells import files, moves
 from app.cells.files import Cell
 from app.cli.keys import digest
 from bench.hosts import Host
 from tests.support import hooks, pushing, router, simulator
 from tests.support.cells import Cells, make_cells
 from tests.support.chain import verdict
-from tests.support.database import Database, Organization
+from tests.support.database import Database, Organization, make_key
 from tests.support.moving import (
     NAMES,
     Writer,
@@ -33,10 +36,12 @@ from tests.support.moving import (
     moved,
     prepare,
     seal,
+    standby_of,
     two_hosts,
 )
 from tests.support.process import Server, leads_on, mistake, printed
 from tests.support.pushing import wait_for
+from tests.support.replicas import paused, run_there
 from tests.support.router import needs_router
 
 pytestmark = needs_router
@@ -171,6 +176,48 @@ def test_an_organization_moves_there_and_back(pair: Pair) -> None:
         assert {"a@example.com", "b@example.com"} < {each["email"] for each in client.get("/leads").json()["data"]}
     assert pair.work(acme.id) in ([], ["a"])
     assert verdict(pair.cells.databases["a"], acme.id)["holds"]
+
+
+@long
+def test_no_replica_answers_after_the_fence(pair: Pair, tmp_path: Path, new_server: Callable[..., Server]) -> None:
+    """The move waits until the replica sends the requests to the primary, so that the fence need not be replayed."""
+    acme, host, log = pair.make(), pair.hosts["a"], tmp_path / "log"
+    with standby_of(host) as standby:
+        server = new_server(
+            host.database, DATABASE_REPLICA_URL=standby.server.url("leads_api"), LEADS_REPLICA_LAG="3600"
+        )
+        with server.client(acme.keys["read"]) as client:
+
+            def answers() -> tuple[int, bool]:
+                """The status, and whether the replica has answered."""
+                status = client.get("/leads").status_code
+                return status, any("replica" in line for line in server.lines()[-2:])
+
+            wait_for(lambda: answers() == (200, True))
+            with paused(standby):
+                process = pair.cells.start("organizations", "move", acme.id, "--to", "b", log=log)
+                wait_for(lambda: "the replica walreceiver" in log.read_text() or process.poll() is not None)
+                assert answers() == (200, True)
+                assert process.poll() is None, log.read_text()
+                process.kill()
+                process.wait()
+            keys = [acme.keys["read"]]
+
+            def pause(step: str) -> None:
+                """Pauses the replay before the fence, after a key was made."""
+                if step == "drain":
+                    keys.append(make_key(host.database, acme.id, "read"))
+                    query = "select count(*) as count from auth.api_key where is_draining"
+                    wait_for(lambda: run_there(standby, query)[0]["count"] == len(acme.keys) + 1)
+                    assert answers() == (200, False)
+                    opened.enter_context(paused(standby))
+
+            with ExitStack() as opened, patch.object(moves, "run", functools.partial(moves.run, done=pause)):
+                moved(pair.cells, acme.id, "b")
+                for key in keys:
+                    client.headers["Authorization"] = f"Bearer {key}"
+                    assert answers() == (401, False)
+    assert pair.leftovers() == []
 
 
 @pytest.mark.parametrize("step", KILLS)

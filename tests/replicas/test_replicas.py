@@ -238,6 +238,31 @@ def test_a_replica_answers_only_with_a_success(client: httpx.Client, server: Ser
     assert targets(server, lines) == [None] * 3
 
 
+def test_no_replica_answers_for_an_organization_that_drains(server: Server, pair: Pair) -> None:
+    """It will be fenced in a moment, which a replica may learn too late. So the primary answers, also with a
+    new key.
+    """
+    database = pair.primary.database
+    bob = make_organization(database, "Bob Plumbing")
+
+    def is_on_replica(key: str) -> bool:
+        lines = len(server.lines())
+        pair.wait_for_stream()
+        with server.client(key) as client:
+            assert client.get("/leads").status_code == 200
+        return any("replica" in line for line in server.lines()[lines:])
+
+    wait_until(lambda: is_on_replica(bob.keys["read"]))
+    database.sql("select admin.begin_move(%s, 'other')", bob.id, login="leads_operator")
+    wait_until(lambda: is_on_replica(bob.keys["read"]))
+    database.sql("select admin.drain(%s)", bob.id, login="leads_operator")
+    new = make_key(database, bob.id, "read")
+    assert not any(is_on_replica(key) for key in (bob.keys["read"], new) for _ in range(5))
+    database.sql("select admin.abort_move(%s)", bob.id, login="leads_operator")
+    wait_until(lambda: is_on_replica(bob.keys["read"]))
+    wait_until(lambda: is_on_replica(new))
+
+
 def acme_id(client: httpx.Client) -> str:
     return str(client.get("/organizations/me").json()["id"])
 

@@ -63,6 +63,27 @@ def two_hosts() -> Iterator[dict[str, Host]]:
         shutil.rmtree(folder)
 
 
+@contextmanager
+def standby_of(primary: Host) -> Iterator[Host]:
+    """A replica of a server, made with pg_basebackup."""
+    standby = Host(primary.data.parents[1] / "standby")
+    standby.data.mkdir(mode=0o700)
+    standby.own(standby.data)
+    try:
+        standby.run(
+            "pg_basebackup",
+            "--checkpoint=fast",
+            "--write-recovery-conf",
+            f"--dbname={primary.server.url('postgres', 'postgres')}",
+            f"--pgdata={standby.data}",
+        )
+        standby.start()
+        yield standby
+    finally:
+        standby.end()
+        shutil.rmtree(standby.data.parent)
+
+
 def prepare(cells: Cells, hosts: dict[str, Host]) -> None:
     """Runs the superuser's script in both cells. They reach each other by TCP, with passwords."""
     names = tuple(hosts)
