@@ -14,7 +14,8 @@ import click
 import psycopg
 from psycopg.rows import DictRow
 
-from app import migrations
+from app import migrations, settings
+from app.cli import replicas
 from app.cli.addresses import addresses, call, connect
 from app.cli.cluster import analysts_elsewhere
 from app.cli.output import Mistake, json_option
@@ -94,6 +95,8 @@ def doctor(accept: bool, as_json: bool) -> None:
     The command uses the login in LEADS_MIGRATE_URL or, if that isn't set, in LEADS_OPERATOR_URL.
     Neither needs to be a superuser. The command lists what it can't see without a superuser's
     rights, and how to see it.
+
+    With DATABASE_URL and DATABASE_REPLICA_URL, it also asks the replicas.
     """
     with addresses() as urls:
         is_migrating = urls.migrate is not None
@@ -103,6 +106,7 @@ def doctor(accept: bool, as_json: bool) -> None:
             _accept(urls.of_migrate(), findings)
             findings, not_seen = examine(urls.of_migrate(), is_migrating=True)
         retired = _retired(url)
+        findings += _replica_findings()
     if as_json:
         answer = {
             "findings": [asdict(row) for row in findings],
@@ -147,6 +151,15 @@ def examine(url: str, *, is_migrating: bool) -> tuple[list[Finding], list[NotSee
         names = ", ".join(migration.path.name for migration in pending)
         findings.append(Finding("migrations", f"These migrations aren't applied: {names}.", "leads migrate"))
     return findings, not_seen
+
+
+def _replica_findings() -> Iterator[Finding]:
+    """What is wrong with the replicas, if the addresses of the API server are set."""
+    configuration = settings.read()
+    if configuration.database_url is None or not configuration.replica_urls:
+        return
+    rows = replicas.findings(configuration.database_url, configuration.replica_urls, configuration.replica_lag)
+    yield from (Finding(*row) for row in rows)
 
 
 def _retired(url: str) -> list[DictRow]:

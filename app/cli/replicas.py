@@ -1,6 +1,7 @@
-"""What ``leads serve`` checks about the replicas before it starts."""
+"""What ``leads serve`` checks about the replicas before it starts, and what ``leads doctor`` reports about them."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -37,23 +38,89 @@ def check(url: str, replica_urls: Sequence[str]) -> None:
                 raise Mistake(f"DATABASE_REPLICA_URL has the address {name_of(replica_url)}. {fault}")
 
 
+def findings(url: str, replica_urls: Sequence[str], most_lag: int) -> Iterator[tuple[str, str, str]]:
+    """What is wrong with the replicas: the name, the fault and the remedy. most_lag: seconds.
+    Raises psycopg.Error if the primary can't be asked.
+    """
+    try:
+        with connect(url, session.SERVER) as connection:
+            place = _place(connection)
+            position = call(connection, "auth.current_position")[0]["current_position"]
+    except psycopg.errors.InsufficientPrivilege:
+        yield "replicas", "The database refuses positions.", "As a superuser, run: psql -f app/superuser.sql"
+        return
+    except (psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedFunction):
+        return  # The schema is too old.
+    for replica_url in replica_urls:
+        name = f"replica {name_of(replica_url)}"
+        try:
+            with connect(replica_url, session.SERVER, connect_timeout=PATIENCE, autocommit=True) as connection:
+                fault = _fault_of(connection, place)
+                if fault is not None:
+                    yield name, fault, "Correct DATABASE_REPLICA_URL, and restart leads serve."
+                    continue
+                for rest in _state(connection, position, most_lag):
+                    yield (name, *rest)
+        except psycopg.Error as error:
+            reason = " ".join(str(error).split())
+            yield name, f"It does not answer as it should: {reason}", "The primary answers its reads. Repair it."
+
+
+def _state(connection: psycopg.Connection[DictRow], position: str, most_lag: int) -> Iterator[tuple[str, str]]:
+    """Why the server is avoided, or could be, and the remedy."""
+    end = time.monotonic() + min(most_lag, 10)
+    while (state := call(connection, "auth.position_states", [position])[0]["position_states"][0]) in (
+        "behind",
+        "unknown",
+    ):
+        if time.monotonic() > end:
+            break
+        time.sleep(0.1)
+    if state == "primary":
+        yield "It is a primary.", "Make it a standby, or take it out of DATABASE_REPLICA_URL."
+        return
+    if state != "replayed":
+        fault = "It has not replayed what the primary wrote some seconds ago."
+        yield fault, "Look at pg_stat_replication on the primary, and at the log of the replica."
+    settings = {row["name"]: row["setting"] for row in call(connection, "pg_show_all_settings")}
+    if settings["hot_standby_feedback"] == "off":
+        fault = "VACUUM on the primary cancels reads of the replica, which the primary then answers."
+        yield fault, _set("hot_standby_feedback = on")
+    delay = int(settings["max_standby_streaming_delay"])
+    if not 0 <= delay <= most_lag * 1000:
+        fault = "A long read can delay the replay by more than LEADS_REPLICA_LAG."
+        yield fault, _set("max_standby_streaming_delay = '2s'")
+    if int(settings["recovery_min_apply_delay"]) > most_lag * 1000:
+        fault = "It replays each change later than LEADS_REPLICA_LAG."
+        yield fault, _set("recovery_min_apply_delay = 0")
+
+
+def _set(setting: str) -> str:
+    return f"/* on the replica, as a superuser */ alter system set {setting}; select pg_reload_conf();"
+
+
 def _fault(replica_url: str, primary: dict[str, object]) -> str | None:
     """Why the server can never be used as a replica. None: it can, or it can't be reached now."""
     with (
         suppress(psycopg.OperationalError),
         connect(replica_url, session.SERVER, connect_timeout=PATIENCE) as connection,
     ):
-        for name, value in _place(connection).items():
-            if value != primary.get(name, value):
-                return f"Its {name} is {value}, and that of DATABASE_URL is {primary[name]}. Correct the address."
-        # A replica that is late may lack the functions.
-        with suppress(psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedFunction):
-            try:
-                faults = [str(row["session_faults"]) for row in call(connection, "api.session_faults")]
-            except psycopg.errors.InsufficientPrivilege:
-                faults = [f'The login "{connection.info.user}" may not execute the API\'s functions.']
-            if faults:
-                return " ".join(faults) + " Use the login leads_api."
+        return _fault_of(connection, primary)
+    return None
+
+
+def _fault_of(connection: psycopg.Connection[DictRow], primary: dict[str, object]) -> str | None:
+    for name, value in _place(connection).items():
+        if value != primary.get(name, value):
+            return f"Its {name} is {value}, and that of DATABASE_URL is {primary[name]}. Correct the address."
+    # A replica that is late may lack the functions.
+    with suppress(psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedFunction):
+        try:
+            faults = [str(row["session_faults"]) for row in call(connection, "api.session_faults")]
+        except psycopg.errors.InsufficientPrivilege:
+            faults = [f'The login "{connection.info.user}" may not execute the API\'s functions.']
+        if faults:
+            return " ".join(faults) + " Use the login leads_api."
     return None
 
 

@@ -431,6 +431,36 @@ def test_an_address_that_can_never_be_a_replica_ends_the_start(pair: Pair, datab
         assert re.match(f"DATABASE_REPLICA_URL has the address [^ ]+. .*{fault}", process.stderr), process.stderr
 
 
+def test_doctor_asks_the_replicas(pair: Pair, database: Database) -> None:
+    standby, primary = pair.standby.server.url("leads_api"), pair.primary.server.url("leads_api")
+    run = leads_in(
+        {
+            **os.environ,
+            "DATABASE_URL": primary,
+            "LEADS_OPERATOR_URL": pair.primary.server.url("leads_operator"),
+            "LEADS_REPLICA_LAG": "1",
+        }
+    )
+
+    def findings(*urls: str) -> list[str]:
+        answer = json.loads(run("doctor", "--json", DATABASE_REPLICA_URL=" ".join(urls)).stdout)
+        rows = [row for row in answer["findings"] if row["subject"].startswith("replica ")]
+        return [f"{row['subject'].rpartition(':')[2]} {row['finding']}" for row in rows]
+
+    port = pair.standby.server.port
+    feedback = f"{port} VACUUM on the primary cancels reads of the replica, which the primary then answers."
+    assert findings(standby) == [feedback]
+    with paused(pair.standby):
+        make_organization(pair.primary.database, "Late Roofing")
+        wrong = findings(standby, database.url("leads_api"), primary, "postgresql://leads_api@127.0.0.1:1/leads")
+    assert len(wrong) == 5
+    assert wrong[:2] == [f"{port} It has not replayed what the primary wrote some seconds ago.", feedback]
+    for fault, text in zip(
+        wrong[2:], ("Its system identifier is ", "It is a primary.", "does not answer"), strict=True
+    ):
+        assert text in fault
+
+
 def test_a_server_of_another_cluster_is_recognized_while_requests_run(pair: Pair, database: Database) -> None:
     """The address of a replica can become that of another server."""
 
