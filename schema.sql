@@ -6059,6 +6059,23 @@ ALTER FUNCTION admin.statistics_findings() OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.statistics_findings() IS 'Findings about statistics of tenant tables and about invalid indexes, in the form of admin.findings().';
 
+CREATE FUNCTION admin.table_class() RETURNS TABLE("position" integer, relation text, class text)
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT c."position",
+     c.relation,
+     c.class
+    FROM ( VALUES (10,'app.organization'::text,'data'::text), (20,'app.pipeline_stage'::text,'data'::text), (30,'audit.event'::text,'data'::text), (31,'audit.seal'::text,'data'::text), (32,'audit.unsealed'::text,'ownership'::text), (40,'auth.api_key'::text,'ownership'::text), (41,'auth.key_use'::text,'ownership'::text), (42,'auth.analyst'::text,'ownership'::text), (43,'auth.unannounced_key'::text,'derived'::text), (50,'scoring.model'::text,'data'::text), (60,'app.lead'::text,'data'::text), (61,'scoring.signal'::text,'data'::text), (62,'scoring.score'::text,'data'::text), (63,'app.lead_word'::text,'data'::text), (64,'app.unindexed_lead'::text,'data'::text), (65,'app.idempotency_key'::text,'data'::text), (70,'app.stage_stay'::text,'data'::text), (71,'app.stage_day'::text,'data'::text), (72,'app.stage_progress'::text,'data'::text), (73,'app.uncounted_seal'::text,'derived'::text), (80,'crm.sync'::text,'data'::text), (81,'crm.attempt'::text,'data'::text), (82,'crm.connection'::text,'ownership'::text), (90,'intake.form'::text,'ownership'::text), (91,'intake.submission'::text,'data'::text), (92,'intake.client'::text,'derived'::text), (100,'webhook.endpoint'::text,'ownership'::text), (101,'webhook.delivery'::text,'data'::text), (102,'webhook.recipient'::text,'data'::text), (103,'webhook.unqueued_batch'::text,'derived'::text), (110,'admin.lead_import'::text,'data'::text), (111,'admin.import_row'::text,'derived'::text), (120,'app.placement'::text,'derived'::text)) c("position", relation, class);
+END;
+
+ALTER FUNCTION admin.table_class() OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.table_class() IS 'Each tenant table, with its class. Every tenant table has exactly one.
+
+data: a publication carries the rows while the organization is served. ownership: the rows come last, when this cell does nothing
+more for the organization (admin.owned_rows, admin.take_over); they make a cell answer, seal, push or deliver. derived: the rows are
+not carried; the other cell makes them, or needs none. position: a table''s rows refer only to rows of tables with a lower one.';
+
 CREATE FUNCTION admin.trigger_findings() RETURNS TABLE(subject text, finding text, remedy text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6092,6 +6109,19 @@ CREATE FUNCTION admin.trigger_findings() RETURNS TABLE(subject text, finding tex
              NULL::text
             FROM (( VALUES ('app.lead'::text,'_100_refuse_truncate'::text,false), ('app.lead'::text,'_110_check_first_score'::text,false), ('app.lead'::text,'_120_check_score'::text,false), ('app.lead'::text,'_600_keep_first_score'::text,false), ('app.lead'::text,'_610_keep_set_score'::text,false), ('app.lead'::text,'_910_push_first_stage'::text,false), ('app.lead'::text,'_920_push_stage'::text,false), ('app.lead_word'::text,'_100_refuse_truncate'::text,false), ('app.unindexed_lead'::text,'_100_refuse_truncate'::text,false), ('app.stage_stay'::text,'_100_refuse_truncate'::text,false), ('app.stage_day'::text,'_100_refuse_truncate'::text,false), ('app.stage_progress'::text,'_100_refuse_truncate'::text,false), ('app.uncounted_seal'::text,'_100_refuse_truncate'::text,false), ('app.placement'::text,'_100_refuse_truncate'::text,false), ('auth.api_key'::text,'_100_refuse_truncate'::text,false), ('auth.key_use'::text,'_100_refuse_truncate'::text,false), ('auth.unannounced_key'::text,'_100_refuse_truncate'::text,false), ('auth.api_key'::text,'_950_announce'::text,false), ('crm.attempt'::text,'_100_refuse_truncate'::text,false), ('crm.attempt'::text,'_110_keep_outcome'::text,false), ('crm.connection'::text,'_100_refuse_truncate'::text,false), ('intake.form'::text,'_100_refuse_truncate'::text,false), ('intake.form'::text,'_120_keep_identity'::text,false), ('intake.submission'::text,'_100_refuse_truncate'::text,false), ('webhook.endpoint'::text,'_100_refuse_truncate'::text,false), ('webhook.endpoint'::text,'_120_keep_identity'::text,false), ('webhook.endpoint'::text,'_500_stamp'::text,false), ('webhook.endpoint'::text,'_800_queue'::text,false), ('webhook.endpoint'::text,'_810_queue_enabled'::text,false), ('webhook.delivery'::text,'_100_refuse_truncate'::text,false), ('webhook.delivery'::text,'_110_keep_event'::text,false), ('webhook.delivery'::text,'_130_count_up'::text,false), ('webhook.recipient'::text,'_100_refuse_truncate'::text,false), ('webhook.unqueued_batch'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_110_keep_identity'::text,false), ('crm.sync'::text,'_120_keep_outcome'::text,false), ('crm.sync'::text,'_130_count_up'::text,false), ('crm.sync'::text,'_140_lease_by_attempt'::text,false), ('scoring.model'::text,'_100_refuse_truncate'::text,false), ('scoring.model'::text,'_130_keep_active'::text,false), ('scoring.model'::text,'_140_keep_history'::text,false), ('scoring.score'::text,'_100_refuse_truncate'::text,false), ('scoring.score'::text,'_110_refuse_change'::text,false), ('scoring.score'::text,'_120_check'::text,false), ('scoring.score'::text,'_500_apply'::text,false), ('scoring.signal'::text,'_100_refuse_truncate'::text,false), ('audit.event'::text,'_100_refuse_change'::text,true), ('audit.event'::text,'_105_refuse_delete'::text,true), ('audit.event'::text,'_110_refuse_truncate'::text,true), ('audit.event'::text,'_120_check_erasure'::text,true), ('audit.event'::text,'_125_check_departure'::text,true), ('audit.seal'::text,'_100_refuse_change'::text,true), ('audit.seal'::text,'_105_refuse_delete'::text,true), ('audit.seal'::text,'_110_refuse_truncate'::text,true), ('audit.seal'::text,'_125_check_departure'::text,true), ('audit.unsealed'::text,'_100_refuse_truncate'::text,false)) g("table", trigger, is_always)
               JOIN admin.tenant_table t ON ((t.name = g."table")))
+         UNION ALL
+          SELECT t.oid,
+             t.name,
+             t.root,
+             t.is_partition,
+             g.trigger,
+             false,
+             NULL::integer,
+             NULL::text
+            FROM ((admin.table_class() c("position", relation, class)
+              JOIN admin.tenant_table t ON ((t.name = c.relation)))
+              CROSS JOIN ( VALUES ('_050_check_arrival'::text), ('_060_refuse_arrival'::text)) g(trigger))
+           WHERE (c.class = 'data'::text)
          UNION ALL
           SELECT t.oid,
              t.name,
@@ -6135,12 +6165,17 @@ CREATE FUNCTION admin.trigger_findings() RETURNS TABLE(subject text, finding tex
      format('alter table %s enable %strigger %I;'::text, r.name,
          CASE
              WHEN e.is_always THEN 'always '::text
+             WHEN (t.tgname = ANY (ARRAY['_050_check_arrival'::name, '_060_refuse_arrival'::name])) THEN 'replica '::text
              ELSE NULL::text
          END, t.tgname) AS format
     FROM ((admin.relation r
       JOIN pg_trigger t ON ((t.tgrelid = r.oid)))
       LEFT JOIN expected_trigger e ON (((e.oid = r.oid) AND (e.name = t.tgname))))
-   WHERE (((t.tgenabled = ANY (ARRAY['D'::"char", 'R'::"char"])) OR (e.is_always AND (t.tgenabled <> 'A'::"char"))) AND ((t.tgparentid = (0)::oid) OR t.tgisinternal));
+   WHERE ((
+         CASE
+             WHEN (t.tgname = ANY (ARRAY['_050_check_arrival'::name, '_060_refuse_arrival'::name])) THEN (t.tgenabled = ANY (ARRAY['D'::"char", 'O'::"char"]))
+             ELSE (t.tgenabled = ANY (ARRAY['D'::"char", 'R'::"char"]))
+         END OR (e.is_always AND (t.tgenabled <> 'A'::"char"))) AND ((t.tgparentid = (0)::oid) OR t.tgisinternal));
 END;
 
 ALTER FUNCTION admin.trigger_findings() OWNER TO leads_jobs;
@@ -9584,23 +9619,6 @@ end $$;
 ALTER FUNCTION admin.stages(organization_id uuid) OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.stages(organization_id uuid) IS 'The organization''s pipeline stages in their order. Raises PT404 organization_not_found.';
-
-CREATE FUNCTION admin.table_class() RETURNS TABLE("position" integer, relation text, class text)
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    BEGIN ATOMIC
- SELECT c."position",
-     c.relation,
-     c.class
-    FROM ( VALUES (10,'app.organization'::text,'data'::text), (20,'app.pipeline_stage'::text,'data'::text), (30,'audit.event'::text,'data'::text), (31,'audit.seal'::text,'data'::text), (32,'audit.unsealed'::text,'ownership'::text), (40,'auth.api_key'::text,'ownership'::text), (41,'auth.key_use'::text,'ownership'::text), (42,'auth.analyst'::text,'ownership'::text), (43,'auth.unannounced_key'::text,'derived'::text), (50,'scoring.model'::text,'data'::text), (60,'app.lead'::text,'data'::text), (61,'scoring.signal'::text,'data'::text), (62,'scoring.score'::text,'data'::text), (63,'app.lead_word'::text,'data'::text), (64,'app.unindexed_lead'::text,'data'::text), (65,'app.idempotency_key'::text,'data'::text), (70,'app.stage_stay'::text,'data'::text), (71,'app.stage_day'::text,'data'::text), (72,'app.stage_progress'::text,'data'::text), (73,'app.uncounted_seal'::text,'derived'::text), (80,'crm.sync'::text,'data'::text), (81,'crm.attempt'::text,'data'::text), (82,'crm.connection'::text,'ownership'::text), (90,'intake.form'::text,'ownership'::text), (91,'intake.submission'::text,'data'::text), (92,'intake.client'::text,'derived'::text), (100,'webhook.endpoint'::text,'ownership'::text), (101,'webhook.delivery'::text,'data'::text), (102,'webhook.recipient'::text,'data'::text), (103,'webhook.unqueued_batch'::text,'derived'::text), (110,'admin.lead_import'::text,'data'::text), (111,'admin.import_row'::text,'derived'::text), (120,'app.placement'::text,'derived'::text)) c("position", relation, class);
-END;
-
-ALTER FUNCTION admin.table_class() OWNER TO leads_jobs;
-
-COMMENT ON FUNCTION admin.table_class() IS 'Each tenant table, with its class. Every tenant table has exactly one.
-
-data: a publication carries the rows while the organization is served. ownership: the rows come last, when this cell does nothing
-more for the organization (admin.owned_rows, admin.take_over); they make a cell answer, seal, push or deliver. derived: the rows are
-not carried; the other cell makes them, or needs none. position: a table''s rows refer only to rows of tables with a lower one.';
 
 CREATE FUNCTION admin.take_over(organization_id uuid, rows jsonb) RETURNS json
     LANGUAGE plpgsql SECURITY DEFINER
@@ -13859,6 +13877,29 @@ ALTER FUNCTION app.character_note(value text) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.character_note(value text) IS 'A sentence, after a space, with the code point of the first character that is not printable ASCII: it may be invisible. Empty if there is none.';
 
+CREATE PROCEDURE app.check_arrivals(IN of_table regclass)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  execute format(
+    'create trigger _050_check_arrival before insert or update or delete on %s for each row execute function app.tg_check_arrival()',
+    check_arrivals.of_table
+  );
+  -- TRUNCATE fires no row trigger.
+  execute format(
+    'create trigger _060_refuse_arrival before truncate on %s for each statement execute function app.tg_check_arrival()',
+    check_arrivals.of_table
+  );
+  -- A request fires neither.
+  execute format('alter table %s enable replica trigger _050_check_arrival', check_arrivals.of_table);
+  execute format('alter table %s enable replica trigger _060_refuse_arrival', check_arrivals.of_table);
+end $$;
+
+ALTER PROCEDURE app.check_arrivals(IN of_table regclass) OWNER TO leads_owner;
+
+COMMENT ON PROCEDURE app.check_arrivals(IN of_table regclass) IS 'Creates the triggers that check what a move brings into a table (app.tg_check_arrival). Each table of the class data needs them.';
+
 CREATE FUNCTION app.claim_idempotency_key(organization_id uuid, idempotency_key text, wait integer, request text) RETURNS api.answer
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -16247,6 +16288,54 @@ end $$;
 ALTER FUNCTION app.stored_words(organization_id uuid, prefix text, "limit" integer) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.stored_words(organization_id uuid, prefix text, "limit" integer) IS 'The different words in app.lead_word that begin with the prefix, in their order, at most "limit" of them.';
+
+CREATE FUNCTION app.tg_check_arrival() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_organization_id uuid := nullif(current_setting('leads.arriving', true), '')::uuid;
+  v_worker record;
+begin
+  -- The first row of a transaction.
+  if v_organization_id is null then
+    select a.backend_type, s.subname into v_worker
+    from pg_catalog.pg_stat_get_activity(pg_backend_pid()) as a
+    left join pg_catalog.pg_stat_subscription as s on s.pid = a.pid;
+    -- A superuser's session, or a subscription that no move has made.
+    if v_worker.backend_type = 'client backend' or v_worker.subname not like 'leads\_move\_%' then
+      return coalesce(new, old);
+    end if;
+    v_organization_id := (
+      select p.organization_id
+      from app.placement as p
+      where p.organization_id = substring(v_worker.subname, '^leads_move_([0-9a-f]{32})$')::uuid and p.state = 'arriving'
+    );
+    if v_organization_id is null then
+      raise insufficient_privilege using message = format('Nothing arrives by the subscription %s.', v_worker.subname);
+    end if;
+    perform set_config('leads.arriving', v_organization_id::text, true);
+  end if;
+
+  if tg_op = 'INSERT' and new.organization_id = v_organization_id then
+    return new;
+  elsif tg_op = 'UPDATE' and old.organization_id = v_organization_id and new.organization_id = v_organization_id then
+    return new;
+  elsif tg_op = 'DELETE' and old.organization_id = v_organization_id then
+    return old;
+  end if;
+  -- The log shows the message only, if log_error_verbosity is terse.
+  raise insufficient_privilege using message = format(
+    'A subscription may only bring rows of the organization %s (leads_move_%s). The other cell has sent: %s of %s.%s, of another one.',
+    v_organization_id, translate(v_organization_id::text, '-', ''), tg_op, tg_table_schema, tg_table_name
+  );
+end $_$;
+
+ALTER FUNCTION app.tg_check_arrival() OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.tg_check_arrival() IS 'Trigger: allows a subscription of a move to change rows of the organization that arrives, and no others. Raises 42501.
+
+It fires for replicated changes only. The other cell decides what it sends, so its publication is no limit.';
 
 CREATE FUNCTION app.tg_lead__stamp() RETURNS trigger
     LANGUAGE plpgsql
@@ -23759,7 +23848,87 @@ CREATE INDEX delivery_by_state ON webhook.delivery USING btree (organization_id,
 
 CREATE UNIQUE INDEX sealing_key_by_current ON webhook.sealing_key USING btree (is_current) WHERE is_current;
 
+CREATE TRIGGER _050_check_arrival BEFORE INSERT OR DELETE OR UPDATE ON admin.lead_import FOR EACH ROW EXECUTE FUNCTION app.tg_check_arrival();
+
+ALTER TABLE admin.lead_import ENABLE REPLICA TRIGGER _050_check_arrival;
+
+CREATE TRIGGER _060_refuse_arrival BEFORE TRUNCATE ON admin.lead_import FOR EACH STATEMENT EXECUTE FUNCTION app.tg_check_arrival();
+
+ALTER TABLE admin.lead_import ENABLE REPLICA TRIGGER _060_refuse_arrival;
+
 CREATE TRIGGER _500_store INSTEAD OF INSERT ON admin.import_line FOR EACH ROW EXECUTE FUNCTION admin.tg_import_line__store();
+
+CREATE TRIGGER _050_check_arrival BEFORE INSERT OR DELETE OR UPDATE ON app.idempotency_key FOR EACH ROW EXECUTE FUNCTION app.tg_check_arrival();
+
+ALTER TABLE app.idempotency_key ENABLE REPLICA TRIGGER _050_check_arrival;
+
+CREATE TRIGGER _050_check_arrival BEFORE INSERT OR DELETE OR UPDATE ON app.lead FOR EACH ROW EXECUTE FUNCTION app.tg_check_arrival();
+
+ALTER TABLE app.lead ENABLE REPLICA TRIGGER _050_check_arrival;
+
+CREATE TRIGGER _050_check_arrival BEFORE INSERT OR DELETE OR UPDATE ON app.lead_word FOR EACH ROW EXECUTE FUNCTION app.tg_check_arrival();
+
+ALTER TABLE app.lead_word ENABLE REPLICA TRIGGER _050_check_arrival;
+
+CREATE TRIGGER _050_check_arrival BEFORE INSERT OR DELETE OR UPDATE ON app.organization FOR EACH ROW EXECUTE FUNCTION app.tg_check_arrival();
+
+ALTER TABLE app.organization ENABLE REPLICA TRIGGER _050_check_arrival;
+
+CREATE TRIGGER _050_check_arrival BEFORE INSERT OR DELETE OR UPDATE ON app.pipeline_stage FOR EACH ROW EXECUTE FUNCTION app.tg_check_arrival();
+
+ALTER TABLE app.pipeline_stage ENABLE REPLICA TRIGGER _050_check_arrival;
+
+CREATE TRIGGER _050_check_arrival BEFORE INSERT OR DELETE OR UPDATE ON app.stage_day FOR EACH ROW EXECUTE FUNCTION app.tg_check_arrival();
+
+ALTER TABLE app.stage_day ENABLE REPLICA TRIGGER _050_check_arrival;
+
+CREATE TRIGGER _050_check_arrival BEFORE INSERT OR DELETE OR UPDATE ON app.stage_progress FOR EACH ROW EXECUTE FUNCTION app.tg_check_arrival();
+
+ALTER TABLE app.stage_progress ENABLE REPLICA TRIGGER _050_check_arrival;
+
+CREATE TRIGGER _050_check_arrival BEFORE INSERT OR DELETE OR UPDATE ON app.stage_stay FOR EACH ROW EXECUTE FUNCTION app.tg_check_arrival();
+
+ALTER TABLE app.stage_stay ENABLE REPLICA TRIGGER _050_check_arrival;
+
+CREATE TRIGGER _050_check_arrival BEFORE INSERT OR DELETE OR UPDATE ON app.unindexed_lead FOR EACH ROW EXECUTE FUNCTION app.tg_check_arrival();
+
+ALTER TABLE app.unindexed_lead ENABLE REPLICA TRIGGER _050_check_arrival;
+
+CREATE TRIGGER _060_refuse_arrival BEFORE TRUNCATE ON app.idempotency_key FOR EACH STATEMENT EXECUTE FUNCTION app.tg_check_arrival();
+
+ALTER TABLE app.idempotency_key ENABLE REPLICA TRIGGER _060_refuse_arrival;
+
+CREATE TRIGGER _060_refuse_arrival BEFORE TRUNCATE ON app.lead FOR EACH STATEMENT EXECUTE FUNCTION app.tg_check_arrival();
+
+ALTER TABLE app.lead ENABLE REPLICA TRIGGER _060_refuse_arrival;
+
+CREATE TRIGGER _060_refuse_arrival BEFORE TRUNCATE ON app.lead_word FOR EACH STATEMENT EXECUTE FUNCTION app.tg_check_arrival();
+
+ALTER TABLE app.lead_word ENABLE REPLICA TRIGGER _060_refuse_arrival;
+
+CREATE TRIGGER _060_refuse_arrival BEFORE TRUNCATE ON app.organization FOR EACH STATEMENT EXECUTE FUNCTION app.tg_check_arrival();
+
+ALTER TABLE app.organization ENABLE REPLICA TRIGGER _060_refuse_arrival;
+
+CREATE TRIGGER _060_refuse_arrival BEFORE TRUNCATE ON app.pipeline_stage FOR EACH STATEMENT EXECUTE FUNCTION app.tg_check_arrival();
+
+ALTER TABLE app.pipeline_stage ENABLE REPLICA TRIGGER _060_refuse_arrival;
+
+CREATE TRIGGER _060_refuse_arrival BEFORE TRUNCATE ON app.stage_day FOR EACH STATEMENT EXECUTE FUNCTION app.tg_check_arrival();
+
+ALTER TABLE app.stage_day ENABLE REPLICA TRIGGER _060_refuse_arrival;
+
+CREATE TRIGGER _060_refuse_arrival BEFORE TRUNCATE ON app.stage_progress FOR EACH STATEMENT EXECUTE FUNCTION app.tg_check_arrival();
+
+ALTER TABLE app.stage_progress ENABLE REPLICA TRIGGER _060_refuse_arrival;
+
+CREATE TRIGGER _060_refuse_arrival BEFORE TRUNCATE ON app.stage_stay FOR EACH STATEMENT EXECUTE FUNCTION app.tg_check_arrival();
+
+ALTER TABLE app.stage_stay ENABLE REPLICA TRIGGER _060_refuse_arrival;
+
+CREATE TRIGGER _060_refuse_arrival BEFORE TRUNCATE ON app.unindexed_lead FOR EACH STATEMENT EXECUTE FUNCTION app.tg_check_arrival();
+
+ALTER TABLE app.unindexed_lead ENABLE REPLICA TRIGGER _060_refuse_arrival;
 
 CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON app.lead FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Delete leads with DELETE, so that each is recorded.');
 
@@ -23806,6 +23975,22 @@ CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON app.pipeline_stag
 CREATE TRIGGER _910_push_first_stage AFTER INSERT ON app.lead FOR EACH ROW EXECUTE FUNCTION crm.tg_lead__push();
 
 CREATE TRIGGER _920_push_stage AFTER UPDATE ON app.lead FOR EACH ROW WHEN ((old.pipeline_stage IS DISTINCT FROM new.pipeline_stage)) EXECUTE FUNCTION crm.tg_lead__push();
+
+CREATE TRIGGER _050_check_arrival BEFORE INSERT OR DELETE OR UPDATE ON audit.event FOR EACH ROW EXECUTE FUNCTION app.tg_check_arrival();
+
+ALTER TABLE audit.event ENABLE REPLICA TRIGGER _050_check_arrival;
+
+CREATE TRIGGER _050_check_arrival BEFORE INSERT OR DELETE OR UPDATE ON audit.seal FOR EACH ROW EXECUTE FUNCTION app.tg_check_arrival();
+
+ALTER TABLE audit.seal ENABLE REPLICA TRIGGER _050_check_arrival;
+
+CREATE TRIGGER _060_refuse_arrival BEFORE TRUNCATE ON audit.event FOR EACH STATEMENT EXECUTE FUNCTION app.tg_check_arrival();
+
+ALTER TABLE audit.event ENABLE REPLICA TRIGGER _060_refuse_arrival;
+
+CREATE TRIGGER _060_refuse_arrival BEFORE TRUNCATE ON audit.seal FOR EACH STATEMENT EXECUTE FUNCTION app.tg_check_arrival();
+
+ALTER TABLE audit.seal ENABLE REPLICA TRIGGER _060_refuse_arrival;
 
 CREATE TRIGGER _100_refuse_change BEFORE UPDATE ON audit.event FOR EACH STATEMENT WHEN ((CURRENT_USER <> 'leads_eraser'::name)) EXECUTE FUNCTION audit.tg_refuse('The audit log is append-only: write a new event instead.');
 
@@ -23867,6 +24052,22 @@ CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON auth.api_key FOR 
 
 CREATE TRIGGER _950_announce AFTER INSERT ON auth.api_key FOR EACH ROW EXECUTE FUNCTION auth.tg_api_key__announce();
 
+CREATE TRIGGER _050_check_arrival BEFORE INSERT OR DELETE OR UPDATE ON crm.attempt FOR EACH ROW EXECUTE FUNCTION app.tg_check_arrival();
+
+ALTER TABLE crm.attempt ENABLE REPLICA TRIGGER _050_check_arrival;
+
+CREATE TRIGGER _050_check_arrival BEFORE INSERT OR DELETE OR UPDATE ON crm.sync FOR EACH ROW EXECUTE FUNCTION app.tg_check_arrival();
+
+ALTER TABLE crm.sync ENABLE REPLICA TRIGGER _050_check_arrival;
+
+CREATE TRIGGER _060_refuse_arrival BEFORE TRUNCATE ON crm.attempt FOR EACH STATEMENT EXECUTE FUNCTION app.tg_check_arrival();
+
+ALTER TABLE crm.attempt ENABLE REPLICA TRIGGER _060_refuse_arrival;
+
+CREATE TRIGGER _060_refuse_arrival BEFORE TRUNCATE ON crm.sync FOR EACH STATEMENT EXECUTE FUNCTION app.tg_check_arrival();
+
+ALTER TABLE crm.sync ENABLE REPLICA TRIGGER _060_refuse_arrival;
+
 CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON crm.attempt FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Attempts can''t be truncated: each may have created a record at the vendor.');
 
 CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON crm.connection FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Use "leads crm disconnect", which records each change.');
@@ -23887,6 +24088,14 @@ CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON crm.connection FO
 
 CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON crm.sync FOR EACH ROW WHEN ((CURRENT_USER <> 'leads_eraser'::name)) EXECUTE FUNCTION audit.tg_sync__record();
 
+CREATE TRIGGER _050_check_arrival BEFORE INSERT OR DELETE OR UPDATE ON intake.submission FOR EACH ROW EXECUTE FUNCTION app.tg_check_arrival();
+
+ALTER TABLE intake.submission ENABLE REPLICA TRIGGER _050_check_arrival;
+
+CREATE TRIGGER _060_refuse_arrival BEFORE TRUNCATE ON intake.submission FOR EACH STATEMENT EXECUTE FUNCTION app.tg_check_arrival();
+
+ALTER TABLE intake.submission ENABLE REPLICA TRIGGER _060_refuse_arrival;
+
 CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON intake.form FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Use "leads forms revoke", which records each change.');
 
 CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON intake.submission FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Submissions are deleted after 30 days.');
@@ -23894,6 +24103,30 @@ CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON intake.submission FOR EAC
 CREATE TRIGGER _120_keep_identity BEFORE UPDATE ON intake.form FOR EACH ROW WHEN (((((old.organization_id IS DISTINCT FROM new.organization_id) OR (old.id IS DISTINCT FROM new.id)) OR (old.key_id IS DISTINCT FROM new.key_id)) OR (old.created_at IS DISTINCT FROM new.created_at))) EXECUTE FUNCTION audit.tg_refuse('organization_id, id, key_id and created_at never change.');
 
 CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON intake.form FOR EACH ROW EXECUTE FUNCTION audit.tg_record('form', 'id');
+
+CREATE TRIGGER _050_check_arrival BEFORE INSERT OR DELETE OR UPDATE ON scoring.model FOR EACH ROW EXECUTE FUNCTION app.tg_check_arrival();
+
+ALTER TABLE scoring.model ENABLE REPLICA TRIGGER _050_check_arrival;
+
+CREATE TRIGGER _050_check_arrival BEFORE INSERT OR DELETE OR UPDATE ON scoring.score FOR EACH ROW EXECUTE FUNCTION app.tg_check_arrival();
+
+ALTER TABLE scoring.score ENABLE REPLICA TRIGGER _050_check_arrival;
+
+CREATE TRIGGER _050_check_arrival BEFORE INSERT OR DELETE OR UPDATE ON scoring.signal FOR EACH ROW EXECUTE FUNCTION app.tg_check_arrival();
+
+ALTER TABLE scoring.signal ENABLE REPLICA TRIGGER _050_check_arrival;
+
+CREATE TRIGGER _060_refuse_arrival BEFORE TRUNCATE ON scoring.model FOR EACH STATEMENT EXECUTE FUNCTION app.tg_check_arrival();
+
+ALTER TABLE scoring.model ENABLE REPLICA TRIGGER _060_refuse_arrival;
+
+CREATE TRIGGER _060_refuse_arrival BEFORE TRUNCATE ON scoring.score FOR EACH STATEMENT EXECUTE FUNCTION app.tg_check_arrival();
+
+ALTER TABLE scoring.score ENABLE REPLICA TRIGGER _060_refuse_arrival;
+
+CREATE TRIGGER _060_refuse_arrival BEFORE TRUNCATE ON scoring.signal FOR EACH STATEMENT EXECUTE FUNCTION app.tg_check_arrival();
+
+ALTER TABLE scoring.signal ENABLE REPLICA TRIGGER _060_refuse_arrival;
 
 CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON scoring.default_model FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Models can''t be truncated: the history of scores refers to them.');
 
@@ -23924,6 +24157,22 @@ CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON scoring.model FOR
 CREATE TRIGGER _900_record AFTER DELETE ON scoring.score FOR EACH ROW WHEN ((CURRENT_USER <> 'leads_eraser'::name)) EXECUTE FUNCTION audit.tg_record('score', 'id');
 
 CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON scoring.signal FOR EACH ROW WHEN ((CURRENT_USER <> 'leads_eraser'::name)) EXECUTE FUNCTION audit.tg_signal__record();
+
+CREATE TRIGGER _050_check_arrival BEFORE INSERT OR DELETE OR UPDATE ON webhook.delivery FOR EACH ROW EXECUTE FUNCTION app.tg_check_arrival();
+
+ALTER TABLE webhook.delivery ENABLE REPLICA TRIGGER _050_check_arrival;
+
+CREATE TRIGGER _050_check_arrival BEFORE INSERT OR DELETE OR UPDATE ON webhook.recipient FOR EACH ROW EXECUTE FUNCTION app.tg_check_arrival();
+
+ALTER TABLE webhook.recipient ENABLE REPLICA TRIGGER _050_check_arrival;
+
+CREATE TRIGGER _060_refuse_arrival BEFORE TRUNCATE ON webhook.delivery FOR EACH STATEMENT EXECUTE FUNCTION app.tg_check_arrival();
+
+ALTER TABLE webhook.delivery ENABLE REPLICA TRIGGER _060_refuse_arrival;
+
+CREATE TRIGGER _060_refuse_arrival BEFORE TRUNCATE ON webhook.recipient FOR EACH STATEMENT EXECUTE FUNCTION app.tg_check_arrival();
+
+ALTER TABLE webhook.recipient ENABLE REPLICA TRIGGER _060_refuse_arrival;
 
 CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON webhook.delivery FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('The deliveries that wait would be lost.');
 
@@ -25454,6 +25703,10 @@ REVOKE ALL ON FUNCTION admin.setting_findings() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION admin.statistics_findings() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION admin.table_class() FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.table_class() TO leads_operator;
+GRANT ALL ON FUNCTION admin.table_class() TO leads_eraser;
+
 REVOKE ALL ON FUNCTION admin.trigger_findings() FROM PUBLIC;
 
 GRANT DELETE ON TABLE webhook.endpoint TO leads_exec;
@@ -25929,10 +26182,6 @@ REVOKE ALL ON FUNCTION admin.signal_analyst(login text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION admin.stages(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.stages(organization_id uuid) TO leads_operator;
 
-REVOKE ALL ON FUNCTION admin.table_class() FROM PUBLIC;
-GRANT ALL ON FUNCTION admin.table_class() TO leads_operator;
-GRANT ALL ON FUNCTION admin.table_class() TO leads_eraser;
-
 REVOKE ALL ON FUNCTION admin.take_over(organization_id uuid, rows jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.take_over(organization_id uuid, rows jsonb) TO leads_operator;
 
@@ -26248,6 +26497,8 @@ GRANT ALL ON FUNCTION app.character_note(value text) TO leads_exec;
 GRANT ALL ON FUNCTION app.character_note(value text) TO leads_intake;
 GRANT ALL ON FUNCTION app.character_note(value text) TO leads_jobs;
 
+REVOKE ALL ON PROCEDURE app.check_arrivals(IN of_table regclass) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION app.claim_idempotency_key(organization_id uuid, idempotency_key text, wait integer, request text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.claim_idempotency_key(organization_id uuid, idempotency_key text, wait integer, request text) TO leads_exec;
 
@@ -26517,6 +26768,8 @@ GRANT ALL ON FUNCTION app.store_sent_leads(organization_id uuid, sent app.sent_l
 
 REVOKE ALL ON FUNCTION app.stored_words(organization_id uuid, prefix text, "limit" integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.stored_words(organization_id uuid, prefix text, "limit" integer) TO leads_exec;
+
+REVOKE ALL ON FUNCTION app.tg_check_arrival() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION app.tg_lead__stamp() FROM PUBLIC;
 

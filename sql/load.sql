@@ -45,6 +45,8 @@ reset role;
 
 -- section audit: The audit log: what writes it, seals it, verifies it, and erases values in it.
 \ir audit/tg_refuse.sql
+\ir app/tg_check_arrival.sql
+\ir app/check_arrivals.sql
 \ir audit/is_migrating_login.sql
 \ir audit/write_event.sql
 \ir audit/load_events.sql
@@ -155,6 +157,7 @@ reset role;
 \ir app/uncounted_seal.triggers.sql
 \ir app/uncounted_seal.grants.sql
 \ir app/idempotency_key.policies.sql
+\ir app/idempotency_key.triggers.sql
 \ir app/idempotency_key.grants.sql
 
 \ir app/read_instant.sql
@@ -510,6 +513,7 @@ reset role;
 \ir admin/load_history.sql
 \ir admin/load_leads.sql
 \ir admin/lead_import.policies.sql
+\ir admin/lead_import.triggers.sql
 \ir admin/lead_import.grants.sql
 \ir admin/import_row.policies.sql
 \ir admin/import_row.grants.sql

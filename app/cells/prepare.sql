@@ -50,6 +50,17 @@ begin
       message = 'max_slot_wal_keep_size is -1: a move that nobody finishes keeps the write-ahead log until the disk is full.',
       hint = 'Set it to the part of the disk that may be used for this, such as 20GB.';
   end if;
+  -- Its owner could replace the functions before they are created, or after.
+  if exists (
+    select
+    from pg_catalog.pg_namespace as n
+    join pg_catalog.pg_roles as r on r.oid = n.nspowner
+    where n.nspname = 'cell' and not r.rolsuper
+  ) then
+    raise exception using
+      message = 'The schema cell belongs to a role that is no superuser.',
+      hint = 'Find out who has created it, and drop it: drop schema cell cascade;';
+  end if;
   -- pg_hba.conf can name the logins of all moves by their group.
   if not exists (select from pg_catalog.pg_roles as r where r.rolname = 'leads_move') then
     create role leads_move nologin;
@@ -290,6 +301,7 @@ as $$
 declare
   v_name name := cell.move_name(organization_id);
   v_address text;
+  v_tables text;
 begin
   perform cell.check_move(organization_id, array['arriving'], source_cell);
   if exists (
@@ -318,6 +330,39 @@ begin
     -- From PostgreSQL 16 on, rows are otherwise written as the owner of the table, whom FORCE ROW LEVEL SECURITY stops.
     case when current_setting('server_version_num')::integer >= 160000 then ', run_as_owner = true' end
   );
+  -- The other cell has said which tables. Rows of others are never applied, and in these a trigger checks each row.
+  v_tables := (
+    select string_agg(coalesce(t.relation, r.srrelid::regclass::text), ', ' order by t.position)
+    from pg_subscription as s
+    join pg_subscription_rel as r on r.srsubid = s.oid
+    full join (
+      select c.position, c.relation, c.relation::regclass as oid from admin.table_class() as c where c.class = 'data'
+    ) as t on t.oid = r.srrelid
+    where (s.oid is null or s.subname = v_name) and (t.oid is null or r.srrelid is null)
+  );
+  if v_tables is not null then
+    raise sqlstate 'PT409' using
+      message = 'other_tables',
+      hint = format('The cell %s does not publish the tables of a move, which differ in: %s.', source_cell, v_tables);
+  end if;
+  v_tables := (
+    select string_agg(c.relation, ', ' order by c.position)
+    from admin.table_class() as c
+    where
+      c.class = 'data'
+      and 2 > (
+        select count(*)
+        from pg_trigger as t
+        where
+          t.tgrelid = c.relation::regclass and t.tgfoid = 'app.tg_check_arrival()'::regprocedure
+          and t.tgenabled in ('R', 'A')
+      )
+  );
+  if v_tables is not null then
+    raise sqlstate 'PT409' using
+      message = 'arrival_is_not_checked',
+      hint = format('A trigger that checks what arrives is missing or disabled. Run leads doctor. Tables: %s.', v_tables);
+  end if;
 end $$;
 comment on function cell.subscribe(uuid, text) is
   'At the target: makes the subscription of a move, which copies the rows and then follows the source; or starts it again.';

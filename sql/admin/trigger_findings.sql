@@ -92,6 +92,12 @@ begin atomic
     ) as g ("table", trigger, is_always)
     join admin.tenant_table as t on t.name = g."table"
     union all
+    select t.oid, t.name, t.root, t.is_partition, g.trigger, false, null, null
+    from admin.table_class() as c
+    join admin.tenant_table as t on t.name = c.relation
+    cross join (values ('_050_check_arrival'), ('_060_refuse_arrival')) as g (trigger)
+    where c.class = 'data'
+    union all
     -- A statement that names a partition fires the partition's statement triggers, not the parent's.
     select t.oid, t.name, t.root, t.is_partition, '_100_refuse_change', true, null, null
     from admin.tenant_table as t
@@ -138,12 +144,24 @@ begin atomic
       when t.tgenabled = 'R' then 'The trigger fires for replicated changes only.'
       else 'The trigger doesn''t fire if session_replication_role is replica.'
     end,
-    format('alter table %s enable %strigger %I;', r.name, case when e.is_always then 'always ' end, t.tgname)
+    format(
+      'alter table %s enable %strigger %I;',
+      r.name,
+      case when e.is_always then 'always ' when t.tgname in ('_050_check_arrival', '_060_refuse_arrival') then 'replica ' end,
+      t.tgname
+    )
   from admin.relation as r
   join pg_catalog.pg_trigger as t on t.tgrelid = r.oid
   left join expected_trigger as e on e.oid = r.oid and e.name = t.tgname
   where
-    (t.tgenabled in ('D', 'R') or (e.is_always and t.tgenabled <> 'A'))
+    (
+      case
+        -- They check what a subscription brings.
+        when t.tgname in ('_050_check_arrival', '_060_refuse_arrival') then t.tgenabled in ('D', 'O')
+        else t.tgenabled in ('D', 'R')
+      end
+      or (e.is_always and t.tgenabled <> 'A')
+    )
     -- admin.partition_findings compares the trigger of a partition with that of its parent table.
     and (t.tgparentid = 0 or t.tgisinternal);
 end;

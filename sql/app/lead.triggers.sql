@@ -1,6 +1,7 @@
 -- app.lead - the triggers of the table.
 set local role leads_owner;
 call app.drop_triggers('app.lead');
+call app.check_arrivals('app.lead');
 
 -- TRUNCATE fires no row trigger, so that the audit log would not record it.
 create trigger _100_refuse_truncate before truncate on app.lead

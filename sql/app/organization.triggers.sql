@@ -1,6 +1,7 @@
 -- app.organization - the triggers of the table.
 set local role leads_owner;
 call app.drop_triggers('app.organization');
+call app.check_arrivals('app.organization');
 
 create trigger _500_add_pipeline_stages after insert on app.organization
   for each row execute function app.tg_organization__add_pipeline_stages();

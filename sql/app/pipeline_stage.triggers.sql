@@ -1,6 +1,7 @@
 -- app.pipeline_stage - the triggers of the table.
 set local role leads_owner;
 call app.drop_triggers('app.pipeline_stage');
+call app.check_arrivals('app.pipeline_stage');
 
 create trigger _500_keep_new before delete on app.pipeline_stage
   for each row when (old.name = 'new' and current_user <> 'leads_eraser')

@@ -1,6 +1,7 @@
 -- audit.event - the triggers that make the audit log append-only.
 set local role leads_owner;
 call app.drop_triggers('audit.event');
+call app.check_arrivals('audit.event');
 
 -- A statement trigger, so that a role that sees no row gets the error too. _120_check_erasure
 -- checks each row of the one exception, an erasure.

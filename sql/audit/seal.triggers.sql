@@ -1,6 +1,7 @@
 -- audit.seal - the triggers that make the seals append-only.
 set local role leads_owner;
 call app.drop_triggers('audit.seal');
+call app.check_arrivals('audit.seal');
 
 create trigger _100_refuse_change before update on audit.seal
   for each statement execute function audit.tg_refuse('The chain is append-only.');

@@ -1,6 +1,7 @@
 -- crm.attempt - the triggers of the table.
 set local role leads_owner;
 call app.drop_triggers('crm.attempt');
+call app.check_arrivals('crm.attempt');
 
 create trigger _100_refuse_truncate before truncate on crm.attempt
   for each statement execute function audit.tg_refuse('Attempts can''t be truncated: each may have created a record at the vendor.');

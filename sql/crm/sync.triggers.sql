@@ -1,6 +1,7 @@
 -- crm.sync - the triggers of the table.
 set local role leads_owner;
 call app.drop_triggers('crm.sync');
+call app.check_arrivals('crm.sync');
 
 create trigger _100_refuse_truncate before truncate on crm.sync
   for each statement execute function audit.tg_refuse('Syncs can''t be truncated: their leads would be pushed a second time.');

@@ -1,6 +1,7 @@
 -- scoring.model - the triggers of the table.
 set local role leads_owner;
 call app.drop_triggers('scoring.model');
+call app.check_arrivals('scoring.model');
 
 create trigger _100_refuse_truncate before truncate on scoring.model
   for each statement execute function audit.tg_refuse('Models can''t be truncated: the history of scores refers to them.');

@@ -1,6 +1,7 @@
 -- scoring.score - the triggers of the table.
 set local role leads_owner;
 call app.drop_triggers('scoring.score');
+call app.check_arrivals('scoring.score');
 
 create trigger _100_refuse_truncate before truncate on scoring.score
   for each statement execute function audit.tg_refuse('Scores can''t be truncated: the history keeps every score.');

@@ -1,6 +1,7 @@
 -- scoring.signal - the triggers of the table.
 set local role leads_owner;
 call app.drop_triggers('scoring.signal');
+call app.check_arrivals('scoring.signal');
 
 create trigger _100_refuse_truncate before truncate on scoring.signal
   for each statement execute function audit.tg_refuse('Delete signals with DELETE, so that each is recorded.');

@@ -1,6 +1,7 @@
 -- webhook.delivery - the triggers of the table. The audit log records the events and not their deliveries.
 set local role leads_owner;
 call app.drop_triggers('webhook.delivery');
+call app.check_arrivals('webhook.delivery');
 
 create trigger _100_refuse_truncate before truncate on webhook.delivery
   for each statement execute function audit.tg_refuse('The deliveries that wait would be lost.');

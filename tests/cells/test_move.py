@@ -53,6 +53,15 @@ STEPS = (
     "take_over", "publish", "bind_analysts", "give_up", "unsubscribe", "drop_login",
 )  # fmt: skip
 KILLS = STEPS if IS_LONG else ("take_over",)
+FORGERIES = {
+    "insert": "insert into app.lead (organization_id, id, email) values (VICTIM, gen_random_uuid(), 'm@example.com')",
+    "update": "update app.lead set email = 'mallory@example.com' where organization_id = VICTIM",
+    "take": "update app.lead set organization_id = ACME where organization_id = VICTIM",
+    "give": "update app.lead set organization_id = VICTIM where organization_id = ACME",
+    "delete": "delete from app.lead where organization_id = VICTIM",
+    "truncate": "truncate app.unindexed_lead",
+}
+"""What a cell sends about an organization of the other one."""
 ABORTS = STEPS[: STEPS.index("take_over")] if IS_LONG else ("receive",)
 
 
@@ -352,6 +361,80 @@ def test_no_push_and_no_delivery_is_lost_or_doubled(pair: Pair, tmp_path: Path) 
     chain = verdict(source, acme.id)
     assert (chain["holds"], chain["unsealed"]) == (True, 0)
     print(f"{len(writer.leads)} leads, {writer.refused} requests refused")
+
+
+@pytest.mark.parametrize("forgery", FORGERIES if IS_LONG else ("update",))
+def test_a_cell_brings_no_rows_of_another_organization(pair: Pair, forgery: str) -> None:
+    """The source decides what it publishes. Somebody who controls it publishes everything."""
+    acme, victim = pair.make(), pair.cells.make_organization("b")
+    source, target = (pair.cells.databases[name] for name in NAMES)
+    query = "select id::text, email from app.lead where organization_id = %s order by id"
+    target.sql("insert into app.lead (organization_id, email) values (%s, 'victim@example.com')", victim.id)
+    leads = target.sql(query, victim.id)
+    target.sql("insert into app.unindexed_lead (organization_id, lead_id) values (%s, %s)", victim.id, leads[0]["id"])
+    name = f"leads_move_{uuid.UUID(acme.id).hex}"
+    killed_after(pair.cells, "copy", "move", acme.id, "--to", "b")
+
+    with source.connect() as connection:
+        connection.execute("set session_replication_role = replica")
+        connection.execute(
+            "insert into app.lead (organization_id, id, email) values (%s, %s, 'victim@example.com')",
+            [victim.id, leads[0]["id"]],
+        )
+        connection.execute(f"alter publication {name} set table app.lead, app.lead_word, app.unindexed_lead".encode())
+        connection.execute(f"alter publication {name} set (publish = 'insert, update, delete, truncate')".encode())
+        connection.execute(
+            FORGERIES[forgery].replace("VICTIM", f"'{victim.id}'").replace("ACME", f"'{acme.id}'").encode()
+        )
+    errors = "select apply_error_count as count from pg_stat_subscription_stats where subname = %s"
+    wait_for(lambda: target.sql(errors, name)[0]["count"])
+    assert target.sql(query, victim.id) == leads
+    queue = "select lead_id from app.unindexed_lead where organization_id = %s"
+    assert target.sql(queue, victim.id)
+    try:
+        if IS_LONG:
+            # The control: without the trigger it arrives.
+            for trigger in ("_050_check_arrival on app.lead", "_060_refuse_arrival on app.unindexed_lead"):
+                target.sql(f"alter table {trigger.split()[2]} disable trigger {trigger.split()[0]}")
+            wait_for(lambda: target.sql(query, victim.id) != leads or not target.sql(queue, victim.id))
+    finally:
+        target.sql("alter table app.lead enable replica trigger _050_check_arrival")
+        target.sql("alter table app.unindexed_lead enable replica trigger _060_refuse_arrival")
+        said = pair.cells.leads("organizations", "move", acme.id, "--abort")
+        assert said.returncode == 0, said.stderr
+        with source.connect() as connection:
+            connection.execute("set session_replication_role = replica")
+            connection.execute("delete from app.lead where organization_id = %s", [victim.id])
+
+
+@long
+def test_a_cell_brings_no_rows_of_other_tables(pair: Pair) -> None:
+    """Keys, for example, which would let its own requests in."""
+    acme = pair.make()
+    name = f"leads_move_{uuid.UUID(acme.id).hex}"
+    killed_after(pair.cells, "make_slot", "move", acme.id, "--to", "b")
+    pair.cells.databases["a"].sql(f"alter publication {name} add table auth.api_key")
+    pair.cells.databases["a"].sql(f"grant usage on schema auth to {name}; grant select on auth.api_key to {name}")
+    said = mistake(pair.cells.leads("organizations", "move", acme.id, "--resume"))
+    assert "The cell a does not publish the tables of a move, which differ in: auth.api_key." in said
+    assert pair.cells.databases["b"].sql("select subname from pg_subscription") == []
+    assert pair.cells.leads("organizations", "move", acme.id, "--abort").returncode == 0
+    assert pair.leftovers() == []
+
+
+@long
+def test_a_lost_slot_is_not_made_again(pair: Pair) -> None:
+    """As after a failover of the source: a new slot would leave out what was written meanwhile."""
+    acme = pair.make()
+    name = f"leads_move_{uuid.UUID(acme.id).hex}"
+    killed_after(pair.cells, "copy", "move", acme.id, "--to", "b")
+    pair.cells.databases["b"].sql(f"alter subscription {name} disable")
+    pair.cells.databases["a"].sql("select cell.drop_slot(%s)", acme.id, login="leads_operator")
+    said = mistake(pair.cells.leads("organizations", "move", acme.id, "--resume"))
+    assert "is missing in the cell a" in said
+    assert pair.statuses(acme) == (200, 401)
+    assert pair.cells.leads("organizations", "move", acme.id, "--abort").returncode == 0
+    assert pair.leftovers() == []
 
 
 def test_only_an_organization_that_moves_gets_a_login(pair: Pair) -> None:

@@ -17,7 +17,7 @@ from tests.support.process import Server, leads_on, printed
 
 PAGE = (ROOT / "docs" / "upgrading.md").read_text(encoding="utf-8")
 COMMANDS = [
-    *(re.search(rf"^   {name}(?: .*\\\n)+.*", PAGE, re.MULTILINE) for name in ("pg_dump", "pg_restore")),
+    *(re.search(rf"^   {name}(?: .*\\\n)+.*", PAGE, re.MULTILINE) for name in ("pg_dump", "PGOPTIONS='-c")),
     re.search(r"^   psql .*queue_leads.*", PAGE, re.MULTILINE),
 ]
 TABLES = re.findall(r"--table=(\S+)", PAGE)
