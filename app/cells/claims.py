@@ -11,8 +11,8 @@ from app.cells.files import Lines
 class Claim:
     """An organization for which a cell answers."""
 
-    is_moving: bool
-    """Whether the cell refuses its requests until it has moved to another cell."""
+    moving_to: str | None
+    """The cell to which it moves. Until then, this one refuses its requests. None: it doesn't move."""
     keys: Mapping[str, UUID]
     """The id of each of its valid keys and forms, by the digest in hexadecimal."""
 
@@ -37,8 +37,9 @@ def derive(claims: Mapping[str, Claims | None], previous: Mapping[str, str]) -> 
     derived = Map()
     disputed: set[str] = set()
     for organization, cells in _claimants(claims).items():
-        # A cell in which the organization is moving answers 503 only. So the other one may answer.
-        ready = [cell for cell, claim in cells.items() if not claim.is_moving] or list(cells)
+        # A cell in which the organization is moving answers 503 only. So the one that it names may answer.
+        staying = {cell for cell, claim in cells.items() if claim.moving_to is None}
+        ready = [cell for cell, claim in cells.items() if claim.moving_to not in staying]
         if len(ready) > 1:
             derived.errors.append(f"The cells {' and '.join(ready)} both answer for the organization {organization}.")
             disputed.update(digest for claim in cells.values() for digest in claim.keys)

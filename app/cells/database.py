@@ -1,5 +1,10 @@
-"""What the commands of cells ask a cell's database, as leads_operator."""
+"""What the commands of cells ask a cell's database, as leads_operator.
 
+One cell must not be able to change what the router does with the keys of another one. So what a cell says
+about its keys is checked before it becomes a line of the map.
+"""
+
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +23,8 @@ CHANNEL = "leads_keys"
 _BATCH = 1000
 """Organizations that one call reads."""
 
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
 NOT_PREPARED = (
     psycopg.errors.InvalidSchemaName,
     psycopg.errors.UndefinedFunction,
@@ -26,6 +33,12 @@ NOT_PREPARED = (
 """The errors of a function of the schema ``cell`` before a superuser has run the script of leads cells prepare."""
 
 Error = psycopg.Error
+
+
+class BadAnswer(psycopg.DataError):
+    """A cell has answered something that its functions never return."""
+
+
 Connection = psycopg.AsyncConnection[DictRow]
 
 
@@ -67,7 +80,9 @@ async def read_claims(connection: Connection) -> Claims:
     claims: Claims = {}
     after: UUID | None = None
     while True:
-        part = _claims(await _call(connection, "admin.routed_credentials", after, _BATCH))
+        part = await _claims(connection, after, _BATCH)
+        if after is not None and part and min(part) <= after:
+            raise BadAnswer("The organizations are not in the order of their ids.")
         claims |= part
         if len(part) < _BATCH:
             return claims
@@ -76,13 +91,13 @@ async def read_claims(connection: Connection) -> Claims:
 
 async def read_claims_of(connection: Connection, organizations: Iterable[UUID]) -> Claims:
     """The claims of these organizations. Raises Error."""
-    return _claims(await _call(connection, "admin.routed_credentials", None, None, list(organizations)))
+    return await _claims(connection, None, None, list(organizations))
 
 
 async def read_unannounced(connection: Connection) -> list[tuple[UUID, UUID]]:
     """The organizations and the keys whose responses wait for the router. Raises Error."""
     rows = await _call(connection, "admin.unannounced_keys")
-    return [(row["organization_id"], row["key_id"]) for row in rows]
+    return [(_id(row, "organization_id"), _id(row, "key_id")) for row in rows]
 
 
 async def announce(connection: Connection, keys: Sequence[tuple[UUID, UUID]]) -> None:
@@ -110,13 +125,35 @@ async def _call(connection: Connection, function: str, *arguments: Any) -> list[
     return await cursor.fetchall()
 
 
-def _claims(rows: Iterable[DictRow]) -> Claims:
+async def _claims(connection: Connection, *arguments: Any) -> Claims:
     keys: dict[UUID, dict[str, UUID]] = {}
     moving: set[UUID] = set()
-    for row in rows:
-        each = keys.setdefault(row["organization_id"], {})
-        if row["key_id"] is not None:
-            each[row["digest"]] = row["key_id"]
-        if row["is_moving"]:
-            moving.add(row["organization_id"])
-    return {organization: Claim(organization in moving, each) for organization, each in keys.items()}
+    for row in await _call(connection, "admin.routed_credentials", *arguments):
+        organization = _id(row, "organization_id")
+        each = keys.setdefault(organization, {})
+        if row.get("key_id") is not None:
+            each[checked_digest(row.get("digest"))] = _id(row, "key_id")
+        if row.get("is_moving"):
+            moving.add(organization)
+    targets: dict[Any, str] = {}
+    if moving:
+        # An organization that is not among them has just ceased to move.
+        targets = {row.get("organization_id"): str(row.get("cell")) for row in await read_moves(connection)}
+    return {
+        organization: Claim(targets.get(organization) if organization in moving else None, each)
+        for organization, each in keys.items()
+    }
+
+
+def checked_digest(text: object) -> str:
+    """The digest of a credential, as a line of the map has it. Raises BadAnswer."""
+    if not isinstance(text, str) or not _DIGEST.fullmatch(text):
+        raise BadAnswer("A key has no digest of 64 hexadecimal digits.")
+    return text
+
+
+def _id(row: DictRow, name: str) -> UUID:
+    value = row.get(name)
+    if not isinstance(value, UUID):
+        raise BadAnswer(f"{name} is not a UUID.")
+    return value

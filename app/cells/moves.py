@@ -19,7 +19,7 @@ import psycopg
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
-from app.cells.database import NOT_PREPARED
+from app.cells.database import NOT_PREPARED, checked_digest
 from app.cli.addresses import call
 from app.cli.output import Mistake
 
@@ -208,6 +208,9 @@ def make_login(move: Move) -> None:
 
 def make_slot(move: Move) -> None:
     """make the slot, after the transactions that run now"""
+    if _arrival(move):
+        # A new slot would begin later than the old one ended: after a failover of the source, for example.
+        _position(move)
     move.source.call("cell.make_slot", move.organization)
 
 
@@ -305,7 +308,8 @@ def publish(move: Move) -> None:
     """answer requests: the router gets the new place"""
     if move.place(move.source) == "moving":  # otherwise it was done
         rows = move.source.call("admin.owned_rows", move.organization)
-        move.publish([row["row"]["digest"].removeprefix("\\x") for row in rows if row["relation"] == "auth.api_key"])
+        digests = [row["row"]["digest"] for row in rows if row["relation"] == "auth.api_key"]
+        move.publish([checked_digest(str(digest).removeprefix("\\x")) for digest in digests])
     move.answered_at = time.monotonic()
 
 
