@@ -12328,6 +12328,10 @@ CREATE FUNCTION api.operation_problems() RETURNS TABLE(operation_id text, status
          CASE f.status
              WHEN 401 THEN '{"$ref":"#/components/headers/WWW-Authenticate"}'::text
              ELSE NULL::text
+         END, 'Leads-Position'::text,
+         CASE
+             WHEN (f.status = ANY (ARRAY[409, 412, 422])) THEN '{"$ref":"#/components/headers/Leads-Position"}'::text
+             ELSE NULL::text
          END, 'Retry-After'::text,
          CASE
              WHEN (f.status = ANY (ARRAY[429, 503])) THEN '{"$ref":"#/components/headers/Retry-After"}'::text

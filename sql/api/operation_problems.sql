@@ -33,6 +33,8 @@ begin atomic
         'X-Request-Id', '{"$ref":"#/components/headers/X-Request-Id"}',
         'Server-Timing', '{"$ref":"#/components/headers/Server-Timing"}',
         'WWW-Authenticate', case f.status when 401 then '{"$ref":"#/components/headers/WWW-Authenticate"}' end,
+        -- Only writes have these. The client will want to read what has prevented the write.
+        'Leads-Position', case when f.status in (409, 412, 422) then '{"$ref":"#/components/headers/Leads-Position"}' end,
         'Retry-After', case when f.status in (429, 503) then '{"$ref":"#/components/headers/Retry-After"}' end,
         'RateLimit', case f.status when 429 then '{"$ref":"#/components/headers/RateLimit"}' end,
         'RateLimit-Policy', case f.status when 429 then '{"$ref":"#/components/headers/RateLimit-Policy"}' end

@@ -50,6 +50,7 @@ def server(pair: Pair, new_server: Callable[..., Server]) -> Server:
         LEADS_REPLICA_LAG="2",
         LEADS_RATE_LIMIT="100000",
         LEADS_METRICS="127.0.0.1:0",
+        LEADS_CORS_ORIGINS="https://app.example.com",
     )
     wait_until(lambda: is_used(server))
     return server
@@ -182,29 +183,59 @@ def test_a_position_does_not_show_how_much_others_write(client: httpx.Client) ->
     assert sum(a == b for a, b in zip(first[11:], second[11:], strict=True)) < 15
 
 
-def test_the_position_of_another_cluster_is_answered_by_the_primary(client: httpx.Client, server: Server) -> None:
+def test_the_position_of_another_cluster_is_answered_by_the_primary(
+    client: httpx.Client, server: Server, pair: Pair, database: Database
+) -> None:
     lead, _ = made_lead(client)
+    pair.wait_for_stream()
+    other = database.sql("select auth.current_position() as position", login="leads_api")[0]["position"]
     lines = len(server.lines())
-    for foreign in ("A" * 64, "primary"):
+    for foreign in (other, "A" * 64, "primary"):
         assert client.get(lead, headers={HEADER: foreign}).status_code == 200
-    assert targets(server, lines) == [None, None]
+    assert targets(server, lines) == [None] * 3
 
 
-def test_every_response_of_a_write_has_a_position_and_no_other_one(client: httpx.Client) -> None:
+def test_every_response_of_a_write_has_a_position_and_no_other_one(client: httpx.Client, server: Server) -> None:
     lead, _ = made_lead(client)
     key = {"Idempotency-Key": "replicas-1"}
+    form = server.base + client.post("/forms", json={}).json()["address"]
+    csv = {"Content-Type": "text/csv"}
     writes = [
         *(client.post("/leads", json={"email": "b@example.com"}, headers=key) for _ in range(2)),
+        client.post("/leads", json={"email": "c@example.com"}, headers=key),
         client.patch(lead, json={"company": "x"}, headers={"If-Match": '"other"'}),
+        client.patch(lead, json={}),
         client.post(f"{lead}/signals", json={"type": "unknown type"}),
+        client.post("/leads/bulk", content=b"email\nbulk@example.com\n", headers=csv),
+        httpx.post(form, json={"email": "d@example.com"}),
+        httpx.post(form, files={"email": (None, "e@example.com"), "photo": b"x"}),
         client.delete(lead),
+        client.patch(lead, json={"company": "x"}),
     ]
-    assert [write.status_code for write in writes] == [201, 201, 412, 422, 200], [write.text for write in writes]
+    statuses = [201, 201, 422, 412, 200, 422, 200, 200, 200, 200, 404]
+    assert [write.status_code for write in writes] == statuses, [write.text for write in writes]
     assert writes[1].headers["Idempotency-Replayed"] == "true"
     assert all(re.fullmatch(r"[A-Za-z0-9+/]{64}", write.headers[HEADER]) for write in writes)
     # Nothing was sent to the database, or it was only a check.
     others = [client.get("/leads"), client.post("/nowhere"), client.post("/leads", content=b"{")]
     assert [HEADER in other.headers for other in others] == [False] * 3
+    described = httpx.get(server.base + "/openapi.json").json()
+    responses = described["paths"]["/leads/{id}"]["patch"]["responses"]
+    for status in "200", "412", "422":
+        response = responses[status]
+        if name := response.get("$ref"):
+            response = described["components"]["responses"][name.rpartition("/")[2]]
+        assert HEADER in response["headers"], status
+
+
+def test_a_page_of_another_origin_can_use_positions(client: httpx.Client) -> None:
+    origin = {"Origin": "https://app.example.com"}
+    written = client.post("/leads", json={"email": "a@example.com"}, headers=origin)
+    assert HEADER in written.headers["Access-Control-Expose-Headers"].split(", ")
+    asked = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": HEADER.lower()}
+    preflight = client.options("/leads", headers={**origin, **asked})
+    assert preflight.status_code == 200
+    assert HEADER in preflight.headers["Access-Control-Allow-Headers"].split(", ")
 
 
 def test_the_position_of_a_response_that_was_awaited_is_not_before_it(client: httpx.Client, pair: Pair) -> None:
