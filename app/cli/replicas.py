@@ -1,11 +1,13 @@
 """What ``leads serve`` checks about the replicas before it starts, and what ``leads doctor`` reports about them."""
 
+import socket
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow
 
 from app import session
@@ -101,6 +103,9 @@ def _set(setting: str) -> str:
 
 def _fault(replica_url: str, primary: dict[str, object]) -> str | None:
     """Why the server can never be used as a replica. None: it can, or it can't be reached now."""
+    if len(names := _addresses(replica_url)) > 1:
+        # The connections would be to different servers, of which the server process watches one.
+        return f"This name has several addresses: {', '.join(names)}. Write an address for each replica."
     with (
         suppress(psycopg.OperationalError),
         connect(replica_url, session.SERVER, connect_timeout=PATIENCE) as connection,
@@ -122,6 +127,19 @@ def _fault_of(connection: psycopg.Connection[DictRow], primary: dict[str, object
         if faults:
             return " ".join(faults) + " Use the login leads_api."
     return None
+
+
+def _addresses(url: str) -> list[str]:
+    """The addresses of the host's name: those of one family, because one server can have an address of each."""
+    parts = conninfo_to_dict(url)
+    host = str(parts.get("host") or "")
+    if not host or host.startswith(("/", "@")) or parts.get("hostaddr"):
+        return []
+    families: dict[int, set[str]] = {}
+    with suppress(socket.gaierror):
+        for family, *_, address in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM):
+            families.setdefault(family, set()).add(str(address[0]))
+    return max((sorted(names) for names in families.values()), key=len, default=[])
 
 
 def _place(connection: psycopg.Connection[DictRow]) -> dict[str, object]:
