@@ -78,8 +78,11 @@ class Move:
     """The years of which the organization has events."""
     analysts: list[DictRow] = field(default_factory=list)
     """The analysts that the source has for the organization (admin.analysts)."""
+    logins: frozenset[str] = frozenset()
+    """The logins of the target that may be bound to the organization: those of the same people. A name proves nothing:
+    somebody else may have it there."""
     bound: list[str] = field(default_factory=list)
-    """The logins among them that the target has, too, and that it has bound to the organization."""
+    """Those that the target has bound to the organization."""
     fenced_at: float | None = None
     answered_at: float | None = None
     """By time.monotonic(), if this command has done the step."""
@@ -121,6 +124,8 @@ def check(move: Move) -> None:
     place = move.place(move.target)
     if place == "here":
         return
+    if unknown := move.logins - {row["login"] for row in move.analysts}:
+        raise Mistake(f"The organization has no analyst {min(unknown)} in the cell {move.source.name}.")
     if place == "moved":
         raise Mistake(
             f"The cell {move.target.name} still has the rows of the organization from before it moved away. Delete "
@@ -314,8 +319,10 @@ def publish(move: Move) -> None:
 
 
 def bind_analysts(move: Move) -> None:
-    """bind the analysts whose logins exist"""
+    """bind the analysts that were named and whose logins exist"""
     for row in move.analysts:
+        if row["login"] not in move.logins:
+            continue
         arguments = (row["login"], move.organization, row["expires_at"])
         if move.target.call("admin.bind_moved_analyst", *arguments)[0]["bind_moved_analyst"] == "bound":
             move.bound.append(row["login"])

@@ -19,6 +19,17 @@ begin
       message = format('The database %s has no table app.placement.', current_database()),
       hint = 'Connect to the database of the cell. If this is it, run: leads migrate';
   end if;
+  -- Its owner could replace the functions before they are created, or after.
+  if exists (
+    select
+    from pg_catalog.pg_namespace as n
+    join pg_catalog.pg_roles as r on r.oid = n.nspowner
+    where n.nspname = 'cell' and not r.rolsuper
+  ) then
+    raise exception using
+      message = 'The schema cell belongs to a role that is no superuser.',
+      hint = 'Find out who has created it, and drop it: drop schema cell cascade;';
+  end if;
   if current_setting('wal_level') <> 'logical' then
     raise exception using
       message = format('wal_level is %s.', current_setting('wal_level')),
@@ -49,17 +60,6 @@ begin
     raise warning using
       message = 'max_slot_wal_keep_size is -1: a move that nobody finishes keeps the write-ahead log until the disk is full.',
       hint = 'Set it to the part of the disk that may be used for this, such as 20GB.';
-  end if;
-  -- Its owner could replace the functions before they are created, or after.
-  if exists (
-    select
-    from pg_catalog.pg_namespace as n
-    join pg_catalog.pg_roles as r on r.oid = n.nspowner
-    where n.nspname = 'cell' and not r.rolsuper
-  ) then
-    raise exception using
-      message = 'The schema cell belongs to a role that is no superuser.',
-      hint = 'Find out who has created it, and drop it: drop schema cell cascade;';
   end if;
   -- pg_hba.conf can name the logins of all moves by their group.
   if not exists (select from pg_catalog.pg_roles as r where r.rolname = 'leads_move') then
@@ -138,7 +138,7 @@ declare
   v_table record;
 begin
   perform cell.check_move(organization_id, array['copying', 'draining', 'moving']);
-  if verifier !~ '^SCRAM-SHA-256\$[0-9]+:[A-Za-z0-9+/=]+\$[A-Za-z0-9+/=]+:[A-Za-z0-9+/=]+$' then
+  if (verifier ~ '^SCRAM-SHA-256\$[0-9]+:[A-Za-z0-9+/=]+\$[A-Za-z0-9+/=]+:[A-Za-z0-9+/=]+$') is not true then
     raise sqlstate 'PT422' using message = 'invalid_verifier', hint = 'The verifier must be one of SCRAM-SHA-256 (RFC 5803).';
   end if;
   if not exists (select from pg_roles as r where r.rolname = v_login) then
@@ -269,7 +269,7 @@ returns void language plpgsql volatile security definer set search_path = pg_cat
 as $$
 begin
   perform cell.check_move(organization_id, array['arriving'], source_cell);
-  if password !~ '^[0-9a-f]{64}$' then
+  if (password ~ '^[0-9a-f]{64}$') is not true then
     raise sqlstate 'PT422' using message = 'invalid_password', hint = 'The password must have 64 hexadecimal digits.';
   end if;
   -- Through a setting, so that the password is in no statement's text.

@@ -30,6 +30,13 @@ _UNDER_WAY = ("copying", "draining", "moving")
 @click.option("--resume", is_flag=True, help="Go on with a move that was interrupted.")
 @click.option("--abort", is_flag=True, help="End a move that was interrupted: the organization stays where it is.")
 @click.option(
+    "--analyst",
+    "analysts",
+    multiple=True,
+    metavar="LOGIN",
+    help="An analyst whose login of this name in the other cell belongs to the same person. It is bound again.",
+)
+@click.option(
     "--give-up-after",
     type=click.IntRange(1, 3600),
     default=20,
@@ -38,7 +45,15 @@ _UNDER_WAY = ("copying", "draining", "moving")
     help="How long requests may be refused until the move is put off.",
 )
 @json_option
-def move(id: UUID, target: str | None, resume: bool, abort: bool, give_up_after: int, as_json: bool) -> None:
+def move(
+    id: UUID,
+    target: str | None,
+    resume: bool,
+    abort: bool,
+    analysts: tuple[str, ...],
+    give_up_after: int,
+    as_json: bool,
+) -> None:
     """Move the organization ID to another cell, while it is in use.
 
     Its rows are copied first. Then its requests get 503 with Retry-After, for less than a second as a
@@ -58,6 +73,7 @@ def move(id: UUID, target: str | None, resume: bool, abort: bool, give_up_after:
         files.known_cell(cells, target)
     with _sides(cells) as sides:
         found = _found(env, sides, id, target, resume=resume, abort=abort, give_up_after=give_up_after)
+        found.logins = frozenset(analysts)
         with moves.locked(found.source, id):
             if abort:
                 moves.abort(found)
@@ -88,7 +104,7 @@ def _run(found: Move, as_json: bool) -> None:
         "seconds": round(time.monotonic() - began, 1),
         "refused_seconds": found.refused_seconds,
         "analysts_bound": found.bound,
-        "analysts_without_login": [row["login"] for row in found.analysts if row["login"] not in found.bound],
+        "analysts_not_bound": [row["login"] for row in found.analysts if row["login"] not in found.bound],
     }
     where = f"The organization {found.organization} is in the cell {found.target.name}"
     refused = "" if result["refused_seconds"] is None else f" Requests were refused for {result['refused_seconds']} s."
@@ -97,10 +113,10 @@ def _run(found: Move, as_json: bool) -> None:
         f"{where}, after {result['seconds']} s.{refused}",
         as_json,
     )
-    for login in result["analysts_without_login"]:
+    for login in result["analysts_not_bound"]:
         found.say(
-            f"The analyst {login} has no login in the cell {found.target.name}. Make one, with LEADS_MIGRATE_URL of "
-            f"that cell: leads bi create {login} --organization {found.organization}"
+            f"The analyst {login} can't read the organization in the cell {found.target.name}. Make a login, with "
+            f"LEADS_MIGRATE_URL of that cell: leads bi create {login} --organization {found.organization}"
         )
     found.say(
         f"The rows in the cell {found.source.name} are left over. Nothing reads them. To delete them, with "

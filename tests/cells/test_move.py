@@ -490,12 +490,121 @@ def test_an_analyst_is_bound_again_where_the_login_exists(pair: Pair) -> None:
     assert f"leads bi create ann --organization {acme.id}" in process.stderr
     assert source.sql("select email from bi.leads", login="ann") == []
 
-    other = pair.make()
-    assert leads_on(source)("bi", "create", "bob", "--organization", other.id).returncode == 0
+    # Of the login bob in the cell b nobody knows whose it is.
     target = pair.cells.databases["b"]
     target.sql("create role bob login in role leads_bi")
-    assert '"analysts_bound": [\n    "bob"' in moved(pair.cells, other.id, "b", "--json")
+    stranger, other = pair.make(), pair.make()
+    assert leads_on(source)("bi", "create", "bob", "--organization", stranger.id).returncode == 0
+    said = mistake(pair.cells.leads("organizations", "move", stranger.id, "--to", "b", "--analyst", "rob"))
+    assert said == "The organization has no analyst rob in the cell a."
+    moved(pair.cells, stranger.id, "b")
+    assert target.sql("select email from bi.leads", login="bob") == []
+
+    source.sql("drop role bob")
+    assert leads_on(source)("bi", "create", "bob", "--organization", other.id).returncode == 0
+    assert '"analysts_bound": [\n    "bob"' in moved(pair.cells, other.id, "b", "--json", "--analyst", "bob")
     assert len(target.sql("select email from bi.leads", login="bob")) == 3
+
+
+@long
+def test_logins_learn_nothing_from_a_move(pair: Pair) -> None:
+    """Neither at the source nor at the target: not from the rows that have arrived, the slot or the publication."""
+    acme, stranger = pair.make(), pair.cells.make_organization("b")
+    spies = {"spy_a": pair.make(1), "spy_b": stranger}
+    for cell, (spy, organization) in zip(NAMES, spies.items(), strict=True):
+        created = leads_on(pair.cells.databases[cell])("bi", "create", spy, "--organization", organization.id)
+        assert created.returncode == 0, created.stderr
+    name = f"leads_move_{uuid.UUID(acme.id).hex}"
+    killed_after(pair.cells, "copy", "move", acme.id, "--to", "b")
+    assert pair.statuses(acme) == (200, 401)
+    attempts = (
+        f"select pg_logical_slot_peek_changes('{name}', null, null)",
+        f"select pg_logical_slot_get_binary_changes('{name}', null, null)",
+        f"select pg_replication_slot_advance('{name}', pg_current_wal_lsn())",
+        f"select pg_drop_replication_slot('{name}')",
+        "select pg_create_logical_replication_slot('mine', 'test_decoding')",
+        "create publication mine for all tables",
+        f"alter publication {name} set (publish = '')",
+        f"alter subscription {name} disable",
+        f"create subscription mine connection 'dbname=leads' publication {name} with (create_slot = false)",
+        "select subconninfo from pg_subscription",
+        f"set role {name}",
+        f"grant {name} to current_user",
+        f"select pg_read_file('pgsql_tmp_{name}')",
+        f"select cell.password_file('{acme.id}')",
+        "table cell.peer",
+        "table auth.position_key",
+    )
+    try:
+        for cell, spy in zip(NAMES, spies, strict=True):
+            database = pair.cells.databases[cell]
+            for login in (spy, "leads_api", "leads_worker"):
+                for attempt in attempts:
+                    with pytest.raises(psycopg.Error) as caught:
+                        # An analyst's session begins read-only.
+                        database.sql(f"set transaction read write; {attempt}", login=login)
+                    # The last two: there is no such object in this cell.
+                    assert caught.value.sqlstate in ("42501", "42704", "22023"), (login, attempt, caught.value)
+            rows = database.sql("select organization_id::text as id from bi.leads", login=spy)
+            assert {row["id"] for row in rows} <= {spies[spy].id}
+        with pytest.raises(psycopg.Error):
+            pair.cells.databases["b"].sql("select admin.export_leads(%s)", acme.id, login="leads_operator")
+    finally:
+        assert pair.cells.leads("organizations", "move", acme.id, "--abort").returncode == 0
+
+
+@long
+def test_the_login_of_a_move_ends_with_it(pair: Pair) -> None:
+    """PostgreSQL has no privilege to replicate some rows only (docs/cells.md), so the login must not stay."""
+    acme, stranger = pair.make(), pair.make()
+    killed_after(pair.cells, "copy", "move", acme.id, "--to", "b")
+    (file,) = pair.hosts["b"].data.glob("pgsql_tmp_leads*")
+    *_, user, password = file.read_text().strip().split(":")
+    address = f"host=127.0.0.1 port={pair.hosts['a'].server.port} dbname=leads user={user} password={password}"
+    with psycopg.connect(address, autocommit=True) as connection:
+        # What the page says: it reads rows of others, and could copy the cluster. But it changes nothing.
+        query = "select count(*) from app.lead where organization_id = %s"
+        assert connection.execute(query, [stranger.id]).fetchone() == (3,)
+        for statement in (
+            "update app.lead set name = 'x'",
+            "select * from auth.api_key",
+            "select * from crm.connection",
+            "select cell.drop_slot(gen_random_uuid())",
+            "create role mallory",
+            "create table public.mine ()",
+            "select pg_read_file('postgresql.conf')",
+            "set role leads_owner",
+            "set session_replication_role = replica",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(statement.encode())
+        walsender = psycopg.connect(f"{address} replication=database", autocommit=True)
+        walsender.pgconn.send_query(b"BASE_BACKUP (CHECKPOINT 'fast', WAL false)")
+        result = walsender.pgconn.get_result()
+        walsender.close()
+        assert result is not None
+        assert result.status == psycopg.pq.ExecStatus.TUPLES_OK
+        source, target = (pair.cells.databases[cell] for cell in NAMES)
+        for verifier in ("secret", "SCRAM-SHA-256$1:a$b:c' superuser", "SCRAM-SHA-256$1:a$b:c\n", None):
+            with pytest.raises(psycopg.Error) as caught:
+                source.sql("select cell.make_login(%s, %s)", acme.id, verifier, login="leads_operator")
+            assert caught.value.sqlstate == "PT422", verifier
+        for text in ("secret", "0" * 64 + "\n*:*:*:postgres:x", "0" * 63 + "'", None):
+            with pytest.raises(psycopg.Error) as caught:
+                target.sql("select cell.write_password(%s, 'a', %s)", acme.id, text, login="leads_operator")
+            assert caught.value.sqlstate == "PT422", text
+        for other in ("b", "a' passfile='/etc/passwd", ""):
+            with pytest.raises(psycopg.Error) as caught:
+                target.sql("select cell.subscribe(%s, %s)", acme.id, other, login="leads_operator")
+            assert caught.value.sqlstate == "PT409", other
+        assert file.read_text().endswith(f":{password}\n")
+
+        assert pair.cells.leads("organizations", "move", acme.id, "--abort").returncode == 0
+        with pytest.raises(psycopg.OperationalError):
+            connection.execute("select 1")
+    with pytest.raises(psycopg.OperationalError, match="authentication failed"):
+        psycopg.connect(address)
+    assert pair.leftovers() == []
 
 
 def test_the_script_says_what_a_superuser_must_change(database: Database, tmp_path: Path) -> None:
@@ -509,6 +618,11 @@ def test_the_script_says_what_a_superuser_must_change(database: Database, tmp_pa
     assert "insert into cell.peer (name, address) values ('b', " in script
     assert "password" in mistake(cells.leads("cells", "prepare", "a", "--peer", "b=host=db2 password=secret"))
     assert "There is no other cell 'c'" in mistake(cells.leads("cells", "prepare", "a", "--peer", "c=host=db3"))
+    # Its owner could put functions of his own in the place of the superuser's.
+    database.sql("create schema cell authorization leads_owner")
+    said = mistake(cells.leads("cells", "prepare", "a", "--superuser-url", database.url()))
+    assert said.startswith("The schema cell belongs to a role that is no superuser.")
+    database.sql("drop schema cell")
     said = mistake(cells.leads("cells", "prepare", "a", "--superuser-url", database.url()))
     assert said.startswith("wal_level is replica. Run: alter system set wal_level = logical;")
     said = mistake(cells.leads("cells", "prepare", "a", "--superuser-url", database.url("leads_migrator")))
