@@ -14,7 +14,7 @@ UV := uv==0.13.9
 COMPILE := .venv/bin/uv pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes \
   --no-annotate --no-header
 
-.PHONY: help install serve psql test lint check check-all bench bench-scale scale migrate-under-load crash full-disk soak pressure worst fuzz test-15 test-15-database test-pg-upgrade failover coverage mutants test-python test-pooler test-clients test-bi-clients test-superset test-examples test-n8n test-docker torture screenshots secrets schema baseline client release reset lock clean
+.PHONY: help install serve psql test lint check check-all bench bench-scale scale migrate-under-load crash full-disk soak pressure worst fuzz test-15 test-15-database test-pg-upgrade failover coverage mutants test-entrances test-python test-pooler test-clients test-bi-clients test-superset test-examples test-n8n test-docker torture screenshots secrets schema baseline client release reset lock clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -53,6 +53,12 @@ bench-scale: .venv/.dev ## Load 10,000,000 leads and compare requests with 10,00
 
 scale: .venv/.dev ## Run the long tests of the cells and the replicas (needs HAProxy, and PL/Proxy for its part)
 	SCALE=1 .venv/bin/pytest -n0 $(wildcard tests/cells tests/replicas) $(ARGS)
+	@$(MAKE) --no-print-directory test-entrances
+
+test-entrances: .venv/.dev ## Run the tests of the API through HAProxy and through PL/Proxy to two cells (ENTRANCES, ARGS)
+	for entrance in $(or $(ENTRANCES),haproxy plproxy); do \
+	  test $$entrance = haproxy || export LEADS_PG_BIN='$(PG15_BIN)'; \
+	  ENTRANCE=$$entrance .venv/bin/pytest tests $(ARGS) || exit; done
 
 migrate-under-load: .venv/.dev ## Run migrations while requests go on; print how long these took
 	@.venv/bin/python -m bench.migrations $(ARGS)
@@ -80,7 +86,7 @@ test-15: .venv/.dev ## Run all tests on PostgreSQL 15 (PG15_BIN: the folder of i
 
 test-15-database: .venv/.dev ## Run the tests of the database, the migrations and the isolation on PostgreSQL 15
 	@$(MAKE) --no-print-directory test-15 \
-	  ARGS="pgtap tests/analysts tests/api/test_access.py tests/audit tests/database tests/isolation $(ARGS_15) $(ARGS)"
+	  ARGS="pgtap tests/analysts tests/api/test_access.py tests/audit tests/cells/test_entrances.py tests/database tests/isolation $(ARGS_15) $(ARGS)"
 
 test-pg-upgrade: .venv/.dev ## Upgrade a cluster of an older PostgreSQL with pg_upgrade (PG_OLD_BIN: the folder of its programs)
 	PG_OLD_BIN='$(PG_OLD_BIN)' .venv/bin/pytest -n0 tests/database/test_pg_upgrade.py $(ARGS)

@@ -12,7 +12,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import filelock
@@ -23,7 +23,9 @@ import pytest
 from app import embedded
 from app.cli import migrate
 from app.settings import ROOT
+from tests.support import entrances, excluded
 from tests.support.database import Database, Organization, announce_worker_key, create_database, make_organization
+from tests.support.entrances import ENTRANCE, Entrances
 from tests.support.process import Leads, Server, leads_on
 from tools import pgtap
 
@@ -51,9 +53,16 @@ _LONG = (
 """The files that take 40 seconds and more. They run first, so that none runs alone at the end."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts the long files first."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Puts the long files first. With an entrance to cells, keeps the tests that start an API server."""
     items.sort(key=lambda item: not item.nodeid.startswith(_LONG))
+    if ENTRANCE:
+        others = [item for item in items if "new_server" not in getattr(item, "fixturenames", ())]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in others]
+        for item in items:
+            if reason := entrances.missing() or excluded.reason(ENTRANCE, item.nodeid):
+                item.add_marker(pytest.mark.skip(reason=reason))
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -138,8 +147,18 @@ def leads(database: Database) -> Leads:
     return leads_on(database)
 
 
+@pytest.fixture(scope="session")
+def west(new_database: Callable[..., Database]) -> Database:
+    """The other cell, if the tests send their requests through an entrance to cells."""
+    database = new_database()
+    make_organization(database, "West Roofing")
+    return database
+
+
 @pytest.fixture(scope="module")
-def new_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
+def new_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Server]]:
     """Starts server processes on a database. They are stopped at the end of the module, because the
     connections of all modules together would be too many.
     """
@@ -167,7 +186,12 @@ def new_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
             time.sleep(0.05)
         raise AssertionError(f"the server did not start: {log.read_text()}")
 
-    yield start
+    with ExitStack() as opened:
+        if ENTRANCE:
+            west = request.getfixturevalue("west")
+            yield Entrances(start, west, lambda: tmp_path_factory.mktemp("cells"), opened, ENTRANCE).start
+        else:
+            yield start
     for process in started:
         process.terminate()
     for process in started:

@@ -253,7 +253,7 @@ def test_ci_installs_postgresql_15_without_a_cluster(tmp_path: Path) -> None:
     assert {"chromium", "chromium-driver", "pgbouncer", "postgresql-common"} <= set(common.split())
     assert monitoring.endswith(" --no-install-recommends prometheus")
     assert "create_main_cluster = false" in no_cluster
-    assert server.endswith(" install -y postgresql-15")
+    assert server.endswith(" install -y postgresql-15 postgresql-15-plproxy")
 
 
 def test_a_package_without_its_dependencies_is_pinned_by_hash() -> None:

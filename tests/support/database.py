@@ -1,5 +1,7 @@
 """The database of a test, and organizations with keys in it."""
 
+import os
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,7 +83,19 @@ def make_key(database: Database, organization_id: str, scope: str, environment: 
     """Creates a key, and returns it."""
     key = new_key(environment)
     database.sql("select admin.create_key(%s, %s, %s)", organization_id, scope, digest(key), login="leads_operator")
+    if "ENTRANCE" in os.environ:
+        wait_until_announced(database)
     return key
+
+
+def wait_until_announced(database: Database) -> None:
+    """Waits until the entrance to the cells knows all keys. If the database is no cell, there is nothing to
+    wait for.
+    """
+    end = time.monotonic() + 30
+    while database.sql("select key_id from auth.unannounced_key"):
+        assert time.monotonic() < end, "leads cells sync does not announce a key."
+        time.sleep(0.01)
 
 
 WORKER_KEY = bytes(range(32))

@@ -21,7 +21,7 @@ import httpx
 from app import cli
 from app.cli.output import plain_errors
 from app.settings import ROOT
-from tests.support.database import Database
+from tests.support.database import Database, wait_until_announced
 
 
 def free_port() -> int:
@@ -94,9 +94,15 @@ class Server:
     process: subprocess.Popen[bytes]
     base: str
     log: Path
+    own_base: str | None = None
+    """The address of the process itself, if ``base`` is that of an entrance to cells."""
+    cell: Database | None = None
+    """The database whose new keys the entrance must know before they are used."""
 
     def client(self, key: str | None = None, **options: Any) -> httpx.Client:
         """Returns an HTTP client for the API, with the key."""
+        if self.cell is not None:
+            wait_until_announced(self.cell)
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         # There is no TLS, and to create an unused context takes 40 ms.
         return httpx.Client(base_url=self.base + "/api/v1", headers=headers, timeout=30, verify=False, **options)
@@ -106,7 +112,7 @@ class Server:
         so this waits for the line of a request of its own.
         """
         mark = uuid.uuid4().hex
-        httpx.get(self.base + "/livez", headers={"X-Request-Id": mark}, verify=False, timeout=10)
+        httpx.get((self.own_base or self.base) + "/livez", headers={"X-Request-Id": mark}, verify=False, timeout=10)
         end = time.monotonic() + 10
         while mark not in self.log.read_text() and time.monotonic() < end:
             time.sleep(0.02)

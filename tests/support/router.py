@@ -23,7 +23,12 @@ def program() -> str | None:
     return shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin:/usr/local/sbin")
 
 
-needs_router = pytest.mark.skipif(program() is None, reason="There is no HAProxy. Debian: apt-get install haproxy")
+def missing() -> str | None:
+    """What is not installed."""
+    return None if program() else "There is no HAProxy. Debian: apt-get install haproxy"
+
+
+needs_router = pytest.mark.skipif(missing() is not None, reason=missing() or "")
 
 
 @dataclass(frozen=True)
