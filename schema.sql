@@ -8210,6 +8210,15 @@ begin
     end if;
   end if;
 
+  -- The other cell says them. Each year costs two partitions, which every reader of the log pays for.
+  if exists (
+    select
+    from unnest(prepare_arrival.years) as y (year)
+    where (y.year between 2000 and extract(year from now() at time zone 'UTC') + 1) is not true
+  ) then
+    raise sqlstate 'PT422' using
+      message = 'invalid_years', hint = 'The organization can''t have events of a year before 2000 or after the next one.';
+  end if;
   v_year := (
     select min(r.year) from audit.retirement as r where r.year = any (prepare_arrival.years)
   );
@@ -8231,7 +8240,8 @@ COMMENT ON FUNCTION admin.prepare_arrival(organization_id uuid, source_cell text
 before the subscription is made.
 
 years: those that admin.begin_move has returned; their partitions are created. A second call changes nothing. Raises PT409
-organization_exists, wrong_state (rows are left over from an earlier move: admin.delete_moved deletes them) and year_retired.';
+organization_exists, wrong_state (rows are left over from an earlier move: admin.delete_moved deletes them) and year_retired, and PT422
+invalid_years.';
 
 CREATE FUNCTION admin.queue_leads(batch integer) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER

@@ -303,6 +303,11 @@ def test_only_rows_of_an_arriving_or_a_moved_organization_can_be_deleted(source:
     with pytest.raises(psycopg.Error) as caught:
         call(target, "admin.prepare_arrival", other.id, "first")
     assert caught.value.diag.message_primary == "organization_exists"
+    # A cell that others control could fill the catalogue with partitions.
+    for years in ([1999], [2026, 9999], [None]):
+        with pytest.raises(psycopg.Error) as caught:
+            call(target, "admin.prepare_arrival", str(uuid.uuid4()), "first", years)
+        assert caught.value.diag.message_primary == "invalid_years"
 
     begin(source, target, acme.id)
     carry(source, target, acme.id)
