@@ -535,6 +535,8 @@ def test_a_promoted_replica_is_recognized(pair: Pair, acme: Organization, new_se
     with server.client(acme.keys["write"]) as client:
         lead, old = made_lead(client)
         pair.wait_for_stream()
+        pair.primary.stop_sending()
+        lost = {HEADER: client.patch(lead, json={"company": "lost"}).headers[HEADER]}
         pair.primary.end(signal.SIGKILL)
         assert client.get(lead, headers=old).status_code == 200, "the replica answers reads without the primary"
         assert httpx.get(server.base + "/readyz").json()["failing"] == ["primary"]
@@ -544,9 +546,9 @@ def test_a_promoted_replica_is_recognized(pair: Pair, acme: Organization, new_se
         new = {HEADER: client.patch(lead, json={"company": "newer"}).headers[HEADER]}
         assert new[HEADER][:10] != old[HEADER][:10]
         lines = len(server.lines())
-        for headers in (old, new, {}):
+        for headers in (old, lost, new, {}):
             assert client.get(lead, headers=headers).json()["company"] == "newer"
-        assert targets(server, lines) == [None] * 3
+        assert targets(server, lines) == [None] * 4
         if not IS_LONG:
             return
         # The old primary comes back as a replica of the new one.

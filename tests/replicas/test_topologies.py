@@ -8,17 +8,20 @@ import socket
 import subprocess
 import threading
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psycopg
 import pytest
 
 from bench.hosts import Host, Pair
+from tests.client.conftest import installed, sdk  # noqa: F401
 from tests.support.database import Organization
 from tests.support.process import Server
 from tests.support.replicas import (
@@ -94,13 +97,25 @@ def caught_up(pair: Pair, *hosts: Host) -> None:
     wait_until(lambda: all(host.database.sql(query, position) for host in hosts))
 
 
-def answers(server: Server, client: httpx.Client, lead: str, count: int = 200) -> Counter[str | None]:
-    """The number of reads that each replica has answered, None: the primary."""
-    since = len(server.lines())
+def answers(
+    server: Server, client: httpx.Client, lead: str, count: int = 200, *, company: str | None = None, position: str = ""
+) -> Counter[str | None]:
+    """The number of reads that each replica has answered, None: the primary. company: what all must have shown."""
+    ids = {uuid.uuid4().hex for _ in range(count)}
+
+    def read(id: str) -> None:
+        response = client.get(lead, headers={"X-Request-Id": id, **({HEADER: position} if position else {})})
+        assert response.status_code == 200
+        assert company in (None, response.json()["company"])
+
+    def lines() -> list[dict[str, Any]]:
+        return [line for line in server.lines() if line.get("request_id") in ids]
+
     with ThreadPoolExecutor(8) as threads:
-        statuses = list(threads.map(lambda _: client.get(lead).status_code, range(count)))
-    assert set(statuses) == {200}
-    return Counter(targets(server, since))
+        list(threads.map(read, ids))
+    # Each process writes its lines a moment later.
+    wait_until(lambda: len(lines()) == count)
+    return Counter(line.get("replica") for line in lines())
 
 
 def test_reads_are_spread_over_both_replicas(client: httpx.Client, server: Server, pair: Pair, second: Host) -> None:
@@ -108,7 +123,7 @@ def test_reads_are_spread_over_both_replicas(client: httpx.Client, server: Serve
     caught_up(pair, pair.standby, second)
     counts = answers(server, client, lead)
     assert counts.keys() == {name_of(pair.standby), name_of(second)}
-    assert min(counts.values()) > 60, counts
+    assert min(counts.values()) > 10, counts
 
 
 def test_no_read_is_older_than_its_position_whichever_process_and_replica_answers(
@@ -139,12 +154,8 @@ def test_the_other_replica_answers_while_one_is_late(
     with paused(second):
         changed = client.patch(lead, json={"company": "new"})
         caught_up(pair, pair.standby)
-        since = len(server.lines())
-        for _ in range(50):
-            read = client.get(lead, headers={HEADER: changed.headers[HEADER]})
-            assert read.json()["company"] == "new"
-        counts = Counter(targets(server, since))
-        assert counts == {name_of(pair.standby): 50}
+        counts = answers(server, client, lead, company="new", position=changed.headers[HEADER])
+        assert counts.keys() == {name_of(pair.standby)}
         wait_until(lambda: answers(server, client, lead).keys() == {name_of(pair.standby)})
     wait_until(lambda: used(server) == 2)
 
@@ -197,11 +208,7 @@ def test_a_replica_that_replays_later_on_purpose_is_used_only_if_nothing_is_miss
     caught_up(pair, second)
     wait_until(lambda: used(server) == 2)
     written = client.patch(lead, json={"company": "after"})
-    since = len(server.lines())
-    for _ in range(20):
-        read = client.get(lead, headers={HEADER: written.headers[HEADER]})
-        assert read.json()["company"] == "after"
-    assert name_of(second) not in targets(server, since)
+    assert name_of(second) not in answers(server, client, lead, 20, company="after", position=written.headers[HEADER])
     wait_until(lambda: answers(server, client, lead).keys() == {name_of(pair.standby)})
     assert "is more than 2 s behind the primary" in server.log.read_text()
     second.database.sql("alter system reset recovery_min_apply_delay")
@@ -280,6 +287,19 @@ def test_functions_that_are_replaced_fail_no_read(
     assert set(statuses) == {200}
 
 
+def test_the_python_client_reads_its_own_writes(
+    sdk: Any, server: Server, acme: Organization, pair: Pair, second: Host
+) -> None:
+    with sdk.Leads(server.base, acme.keys["write"]) as leads:
+        path = f"/leads/{leads.request('POST', '/leads', json={'email': 'a@example.com'}).json()['id']}"
+        caught_up(pair, pair.standby, second)
+        with paused(pair.standby), paused(second):
+            for company in "one", "two":
+                leads.request("PATCH", path, json={"company": company})
+                assert leads.request("GET", path).json()["company"] == company
+                assert [row.company for row in leads.list_leads(limit=1).data] == [company]
+
+
 def test_a_replica_is_asked_over_tls(
     pair: Pair, second: Host, acme: Organization, new_server: Callable[..., Server], tmp_path: Path
 ) -> None:
@@ -351,7 +371,8 @@ def test_a_promotion_loses_no_read_and_no_position(
     client: httpx.Client, server: Server, pair: Pair, second: Host
 ) -> None:
     """It changes the pair, so it is the last test."""
-    lead, old = made_lead(client)
+    lead, made = made_lead(client)
+    old = made[HEADER]
     caught_up(pair, pair.standby, second)
     wait_until(lambda: used(server) == 2)
     with reading(client, lead) as statuses:
@@ -363,18 +384,17 @@ def test_a_promotion_loses_no_read_and_no_position(
         count = len(statuses)
         wait_until(lambda: len(statuses) > count + 50)
     assert set(statuses) == {200}
-    new = {HEADER: client.patch(lead, json={"company": "newer"}).headers[HEADER]}
-    # The other replica still follows the old primary, and both processes notice it.
+    new = client.patch(lead, json={"company": "newer"}).headers[HEADER]
+    # The other replica still follows the old primary. Both processes notice it.
     wait_until(lambda: server.log.read_text().count("It does not follow the primary: it follows an older one") == 2)
-    for headers in old, new, {}:
-        assert client.get(lead, headers=headers).json()["company"] == "newer"
+    wait_until(lambda: server.log.read_text().count("It is no replica") == 2)
+    for position in old, new, "":
+        assert answers(server, client, lead, 20, company="newer", position=position).keys() == {None}
     pair.follow(second, pair.primary)
     caught_up(pair, second)
     wait_until(lambda: answers(server, client, lead).keys() == {name_of(second)})
-    since = len(server.lines())
-    for headers in old, new, {}:
-        assert client.get(lead, headers=headers).json()["company"] == "newer"
-    assert targets(server, since) == [name_of(second)] * 3
+    for position in old, new, "":
+        assert answers(server, client, lead, 20, company="newer", position=position).keys() == {name_of(second)}
     with pausing(second, 0.1):
         reads = read_own_writes(client, lead, 100)
     assert (reads.stale, reads.failed) == ([], [])
