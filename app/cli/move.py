@@ -184,11 +184,16 @@ def _found(
         for name in (source, to):
             if name not in sides:
                 raise Mistake(f"The cell {name} can't be reached. The move needs both cells.")
-        return Move(id, sides[source], sides[to], _say, _publisher(env, to), give_up_after)
+        return Move(id, sides[source], sides[to], _say, publisher(env, source, to), give_up_after)
 
     for name, place in places.items():
         if place in _UNDER_WAY:
             to = other(name)
+            others = [
+                each for each, state in places.items() if each not in (name, to) and state in ("here", *_UNDER_WAY)
+            ]
+            if others:
+                raise Mistake(f"The cells {name} and {others[0]} both have the organization. Run: leads cells check")
             if target not in (None, to):
                 raise Mistake(
                     f"The organization is being moved from {name} to {to}. Finish that move with --resume, or end it "
@@ -220,11 +225,17 @@ def _found(
     return made(home, str(target))
 
 
-def _publisher(env: settings.Settings, target: str) -> Callable[[list[str]], None]:
+def publisher(env: settings.Settings, source: str, target: str) -> Callable[[list[str]], None]:
+    """What makes the routers send requests with these digests of keys to the target."""
+
     def publish(digests: list[str]) -> None:
-        lines = dict.fromkeys(digests, target)
         path = env.cells_dir / files.MAP
-        files.write_map(path, files.read_map(path) | lines)
+        written = files.read_map(path)
+        # The source says which keys are the organization's. A key of a third cell is not.
+        lines = {digest: target for digest in digests if written.get(digest, source) in (source, target)}
+        files.write_map(path, written | lines)
+        if len(lines) < len(set(digests)):
+            _say(f"The cell {source} named keys of other cells, which stay there. Run: leads cells check")
         try:
             for address in env.router_sockets:
                 router = router_at(address)

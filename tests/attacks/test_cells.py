@@ -10,9 +10,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from app import settings
 from app.cells import database as reading
 from app.cells.router import RuntimeMap
 from app.cli.keys import digest
+from app.cli.move import publisher
 from tests.support.cells import Cells, cells_behind_router
 from tests.support.database import Database, Organization
 from tests.support.process import Server
@@ -238,6 +240,40 @@ def test_the_control_without_the_check_gets_a_key(
     finally:
         honest(cells)
         (cells.folder / "cells.map").write_text(before)
+
+
+def test_a_move_takes_no_key_of_a_third_cell(cells: Cells, tenants: tuple[Organization, Organization]) -> None:
+    """The source hands over the keys. It could name one that it knows from an organization that has moved away, whose
+    requests would then reach an organization of the source's choice.
+    """
+    own, others = (digest(each.keys["read"]).hex() for each in tenants)
+    before = (cells.folder / "cells.map").read_text()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {**cells.environ, "LEADS_ROUTER_SOCKET": ""}.items():
+            patch.setenv(name, value)
+        try:
+            publisher(settings.read(), "east", "north")([own, others, "0" * 64])
+            assert {key: cells.map[key] for key in (own, others, "0" * 64)} == {
+                own: "north",
+                others: "west",
+                "0" * 64: "north",
+            }
+        finally:
+            (cells.folder / "cells.map").write_text(before)
+
+
+def test_a_cell_that_says_it_moves_an_organization_of_another_one_is_not_believed(
+    cells: Cells, tenants: tuple[Organization, Organization]
+) -> None:
+    _, victim = tenants
+    east = cells.databases["east"]
+    east.sql("insert into app.placement (organization_id, state, cell) values (%s, 'copying', 'north')", victim.id)
+    try:
+        process = cells.leads("organizations", "move", victim.id, "--resume")
+        assert process.returncode != 0
+        assert "The cells east and west both have the organization." in process.stderr
+    finally:
+        east.sql("delete from app.placement where organization_id = %s", victim.id)
 
 
 def lying(cells: Cells, lie: str, eve: str, victim: str, key: str, number: str) -> None:
