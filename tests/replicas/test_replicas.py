@@ -524,8 +524,13 @@ def test_a_write_that_is_sent_to_a_replica_is_503(
     assert rows == [{"position": None}]
 
 
-def test_a_promoted_replica_is_recognized(pair: Pair, acme: Organization, new_server: Callable[..., Server]) -> None:
+def test_a_promoted_replica_is_recognized(
+    pair: Pair, acme: Organization, server: Server, new_server: Callable[..., Server]
+) -> None:
     """It changes the pair, so it is the last test."""
+    # Without its primary, it would wait for it at its end.
+    server.process.terminate()
+    server.process.wait(30)
     server = new_server(
         pair.primary.database,
         DATABASE_URL=pair.url("leads_api"),
