@@ -319,7 +319,9 @@ begin
       hint = format('The cell %s is not registered here. A superuser must run the script of: leads cells prepare', source_cell);
   end if;
   execute format(
-    'create subscription %I connection %L publication %I with (create_slot = false, slot_name = %L%s)',
+    -- streaming = off: PostgreSQL 18 would send large transactions before their end. Its sender then failed with "unexpected
+    -- table_index_fetch_tuple call during logical decoding", and after three errors the move stops.
+    'create subscription %I connection %L publication %I with (create_slot = false, slot_name = %L, streaming = off%s)',
     v_name,
     -- libpq quotes a value with single quotes, and \ before a quote in it.
     format(

@@ -6,6 +6,7 @@ import functools
 import os
 import signal
 import threading
+import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -420,6 +421,34 @@ def test_a_cell_brings_no_rows_of_other_tables(pair: Pair) -> None:
     assert pair.cells.databases["b"].sql("select subname from pg_subscription") == []
     assert pair.cells.leads("organizations", "move", acme.id, "--abort").returncode == 0
     assert pair.leftovers() == []
+
+
+@long
+def test_a_large_transaction_causes_no_error(pair: Pair) -> None:
+    """One that ends long after its first changes were decoded."""
+    acme = pair.make()
+    source, target = (pair.cells.databases[name] for name in NAMES)
+    killed_after(pair.cells, "copy", "move", acme.id, "--to", "b")
+    source.sql("alter system set logical_decoding_work_mem = '64kB'")
+    source.sql("select pg_reload_conf()")
+    try:
+        with source.connect() as connection:
+            connection.autocommit = False
+            for _ in range(8):
+                connection.execute(
+                    "insert into app.lead (organization_id, email) select %s, 'big' || n || '@example.com' "
+                    "from generate_series(1, 500) as n",
+                    [acme.id],
+                )
+                time.sleep(0.3)
+            connection.commit()
+        moved(pair.cells, acme.id, "b")
+    finally:
+        source.sql("alter system reset logical_decoding_work_mem")
+        source.sql("select pg_reload_conf()")
+    assert target.sql("select count(*) as count from app.lead where organization_id = %s", acme.id) == [{"count": 4003}]
+    log = (pair.hosts["b"].data.parent / "log").read_text()
+    assert "unexpected table_index_fetch_tuple" not in log
 
 
 @long
