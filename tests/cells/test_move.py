@@ -192,10 +192,13 @@ def test_an_organization_moves_there_and_back(pair: Pair) -> None:
 def test_no_replica_answers_after_the_fence(pair: Pair, tmp_path: Path, new_server: Callable[..., Server]) -> None:
     """The move waits until the replica sends the requests to the primary, so that the fence need not be replayed."""
     acme, host, log = pair.make(), pair.hosts["a"], tmp_path / "log"
-    with standby_of(host) as standby:
+    with standby_of(host) as standby, ExitStack() as ended:
         server = new_server(
             host.database, DATABASE_REPLICA_URL=standby.server.url("leads_api"), LEADS_REPLICA_LAG="3600"
         )
+        # While it runs, all moves wait for its replica.
+        ended.callback(server.process.wait, 30)
+        ended.callback(server.process.terminate)
         with server.client(acme.keys["read"]) as client:
 
             def answers() -> tuple[int, bool]:
