@@ -20,6 +20,9 @@ ADDITIONS = 256
 _PATIENCE = 5.0
 """Seconds in which the router must answer a command."""
 
+_RUNNING = "2"
+"""The state of a server that passes the check, in the answer of ``show servers state``."""
+
 _BUFFER = 48 * 1024
 """Bytes of the router's buffer. The API server refuses heads of more than 32 KiB with a problem of its
 own, so the router must accept somewhat larger ones.
@@ -184,6 +187,17 @@ class RuntimeMap:
         for start in range(0, len(added), ADDITIONS):
             part = "\n".join(added[start : start + ADDITIONS])
             self._tell(f"add map {id} <<\n{part}\n")
+
+    def servers(self, cell: str) -> dict[str, bool]:
+        """The API servers of the cell that the router has, and whether each passes the check. Raises RouterError."""
+        servers = {}
+        for line in self._ask("show servers state").splitlines():
+            fields = line.split(" ")
+            if fields[1:2] == [f"cell_{cell}"]:
+                host, state, name, port = fields[4], fields[5], fields[17], fields[18]
+                host = f"[{host}]" if ":" in host else host
+                servers[f"{host if name == '-' else name}:{port}"] = state == _RUNNING
+        return servers
 
     def _id(self) -> str:
         for line in self._ask("show map").splitlines():

@@ -93,7 +93,7 @@ def remove(name: str, as_json: bool) -> None:
 @cells.command("list")
 @json_option
 def list_(as_json: bool) -> None:
-    """List the cells, with the numbers of their organizations and keys."""
+    """List the cells, with the numbers of their organizations and keys. Addresses of forms count as keys."""
     known = files.read(settings.read().cells_dir)
     listed = []
     for cell, seen in zip(known, _look_at(known), strict=True):
@@ -271,7 +271,25 @@ def _findings(folder: Path, sockets: tuple[str, ...]) -> Iterator[str]:
     yield from derived.errors
     yield from claims.differences(f"{folder / files.MAP}", written, derived.lines)
     for socket in sockets:
+        at = router_at(socket)
         try:
-            yield from claims.differences(f"The router at {socket}", router_at(socket).lines(), derived.lines)
+            yield from claims.differences(f"The router at {socket}", at.lines(), derived.lines)
+            if isinstance(at, router.RuntimeMap):
+                yield from _server_findings(at, known)
         except RouterError as error:
             yield str(error)
+
+
+def _server_findings(at: router.RuntimeMap, known: tuple[Cell, ...]) -> Iterator[str]:
+    for cell in known:
+        servers = at.servers(cell.name)
+        if set(servers) != set(cell.servers):
+            yield (
+                f"The router at {at.address} has other API servers of the cell {cell.name} than {files.LIST}. Generate "
+                "its configuration again with leads cells router-config, and reload HAProxy."
+            )
+        for server in sorted(server for server, is_running in servers.items() if not is_running):
+            yield (
+                f"The router at {at.address} doesn't use the API server {server} of the cell {cell.name}: GET /readyz "
+                "fails there."
+            )

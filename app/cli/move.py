@@ -61,7 +61,8 @@ def move(
     change: the router learns the new place.
 
     Both cells must be prepared: leads cells prepare. If the command is interrupted, run it again, or
-    with --abort. The rows in the old cell stay until you delete them, or until the organization returns.
+    with --abort. The rows in the old cell stay until you delete them with leads organizations
+    delete-moved. The organization can return only after that.
     """
     if resume and abort:
         raise click.UsageError("--resume and --abort exclude each other.")

@@ -6,6 +6,7 @@ import json
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -158,6 +159,20 @@ def test_what_differs_is_reported(cells: Cells) -> None:
     assert process.returncode == 1
     assert [finding["finding"][:13] for finding in json.loads(process.stdout)] == ["The router at"]
     printed(cells.leads("cells", "sync", "--once"))
+    assert printed(cells.leads("cells", "check")) == "Nothing found."
+
+
+def test_a_router_whose_configuration_was_not_renewed_is_reported(cells: Cells) -> None:
+    printed(cells.leads("cells", "sync", "--once"))
+    listed = files.read(cells.folder)
+    files.write(cells.folder, [listed[0], replace(listed[1], servers=("localhost:1", "127.0.0.1:2"))])
+    try:
+        process = cells.leads("cells", "check")
+        findings = process.stdout.splitlines()
+        assert (process.returncode, len(findings)) == (1, 1), process.stdout
+        assert "has other API servers of the cell west than cells.toml" in findings[0]
+    finally:
+        files.write(cells.folder, listed)
     assert printed(cells.leads("cells", "check")) == "Nothing found."
 
 

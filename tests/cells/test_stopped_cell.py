@@ -63,6 +63,8 @@ def test_a_stopped_cell_refuses_its_own_clients_only(cells: Cells) -> None:
     assert cells.client("lk_test_unknown").get("/leads").status_code == 401
     assert cells.router is not None
     assert {httpx.get(cells.router.base + "/readyz", verify=False).status_code for _ in range(10)} == {200}
+    stopped = cells.servers["west"][0].base.removeprefix("http://")
+    assert f"doesn't use the API server {stopped} of the cell west" in cells.leads("cells", "check").stdout
     print(f"The slowest of 41 responses of the stopped cell took {slowest * 1000:.0f} ms.")
     # Generous: the machine may stand still.
     assert slowest < 10
