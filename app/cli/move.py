@@ -15,7 +15,7 @@ from app.cells import files, moves
 from app.cells.files import Cell
 from app.cells.moves import Move, Side
 from app.cells.proxy import router_at
-from app.cells.router import RouterError
+from app.cells.router import RouterError, RuntimeMap
 from app.cli.addresses import addresses, call, connect
 from app.cli.output import Mistake, json_option, one
 
@@ -84,6 +84,8 @@ def move(
                     as_json,
                 )
             else:
+                if found.place(found.target) != "here":
+                    _check_routers(env, found.target.name)
                 _run(found, as_json)
 
 
@@ -226,6 +228,24 @@ def _found(
     return made(home, str(target))
 
 
+def _check_routers(env: settings.Settings, target: str) -> None:
+    """Raises Mistake, before any request is refused, if a router could not send requests to the target."""
+    for address in env.router_sockets:
+        router = router_at(address)
+        try:
+            router.lines()
+            knows = not isinstance(router, RuntimeMap) or bool(router.servers(target))
+        except RouterError as error:
+            raise Mistake(
+                f"{error} Nothing was moved. Start the router, or remove it from LEADS_ROUTER_SOCKET."
+            ) from None
+        if not knows:
+            raise Mistake(
+                f"The router at {address} has no API server of the cell {target}. Nothing was moved. Generate its "
+                "configuration again with leads cells router-config, and reload HAProxy."
+            )
+
+
 def publisher(env: settings.Settings, source: str, target: str) -> Callable[[list[str]], None]:
     """What makes the routers send requests with these digests of keys to the target."""
 
@@ -237,13 +257,19 @@ def publisher(env: settings.Settings, source: str, target: str) -> Callable[[lis
         files.write_map(path, written | lines)
         if len(lines) < len(set(digests)):
             _say(f"The cell {source} named keys of other cells, which stay there. Run: leads cells check")
-        try:
-            for address in env.router_sockets:
-                router = router_at(address)
+        errors = []
+        for address in env.router_sockets:
+            router = router_at(address)
+            try:
                 known = router.lines()
                 router.change({digest: known[digest] for digest in lines if digest in known}, lines)
-        except RouterError as error:
-            raise Mistake(f"{error} The cell {target} has the organization. Then run the command again.") from None
+            except RouterError as error:
+                errors.append(str(error))
+        if errors:
+            raise Mistake(
+                f"{' '.join(errors)} The cell {target} has taken over. This router refuses the organization's requests "
+                "until it knows that. Start it, or remove it from LEADS_ROUTER_SOCKET, and run the command again."
+            )
         if not env.router_sockets:
             _say("LEADS_ROUTER_SOCKET isn't set, so that only the map in the directory was changed.")
 

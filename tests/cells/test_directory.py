@@ -11,10 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from app import settings
 from app.cells import files
 from app.cells.router import RuntimeMap
 from app.cli import addresses
 from app.cli.keys import digest
+from app.cli.move import publisher
+from app.cli.output import Mistake
 from tests.support.cells import Cells
 from tests.support.process import mistake, printed
 from tests.support.router import needs_router
@@ -174,6 +177,22 @@ def test_a_router_whose_configuration_was_not_renewed_is_reported(cells: Cells) 
     finally:
         files.write(cells.folder, listed)
     assert printed(cells.leads("cells", "check")) == "Nothing found."
+
+
+def test_a_router_that_is_down_does_not_keep_the_others_from_learning_of_a_move(
+    cells: Cells, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = digest(cells.make_organization("east").keys["read"]).hex()
+    printed(cells.leads("cells", "sync", "--once"))
+    up = cells.environ["LEADS_ROUTER_SOCKET"]
+    monkeypatch.setenv("LEADS_CELLS_DIR", str(cells.folder))
+    monkeypatch.setenv("LEADS_ROUTER_SOCKET", f"{cells.folder}/down.sock {up}")
+    try:
+        with pytest.raises(Mistake, match=r"down\.sock can't be used: .* run the command again"):
+            publisher(settings.read(), "east", "west")([key])
+        assert RuntimeMap(up).lines()[key] == "west"
+    finally:
+        printed(cells.leads("cells", "sync", "--once"))
 
 
 def test_a_cell_that_is_not_prepared_is_reported_beside_one_that_is(cells: Cells) -> None:

@@ -145,6 +145,20 @@ def pair(tmp_path_factory: pytest.TempPathFactory, new_server: Callable[..., Ser
             assert '"level":"error"' not in (folder / "sync.log").read_text()
 
 
+def test_no_move_begins_if_a_router_could_not_send_requests_to_the_target(pair: Pair, tmp_path: Path) -> None:
+    acme = pair.make()
+    command = ("organizations", "move", acme.id, "--to", "b")
+    said = mistake(pair.cells.leads(*command, LEADS_ROUTER_SOCKET=str(tmp_path / "router.sock")))
+    assert "can't be used: No such file or directory. Nothing was moved." in said
+    # The cell b was added, and the configuration of the router was not renewed.
+    old = make_cells(tmp_path, {"a": pair.cells.databases["a"]}, {"a": pair.cells.servers["a"]})
+    config = printed(old.leads("cells", "router-config", "--bind", router.BIND, "--account", ""))
+    with router.running(config, tmp_path):
+        said = mistake(pair.cells.leads(*command, LEADS_ROUTER_SOCKET=old.environ["LEADS_ROUTER_SOCKET"]))
+    assert "has no API server of the cell b. Nothing was moved." in said
+    assert pair.places(acme.id) == ("here", "absent")
+
+
 @long
 def test_an_organization_moves_there_and_back(pair: Pair) -> None:
     acme, stranger = pair.make(), pair.make()
