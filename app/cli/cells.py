@@ -26,6 +26,8 @@ from app.cli.prepare_cell import prepare
 _UNDER_WAY = ("copying", "draining", "moving", "arriving")
 _LONG_MOVE = timedelta(hours=1)
 """The time in one state after which a move is reported. Its slot keeps the write-ahead log."""
+_LONG_FENCE = timedelta(minutes=1)
+"""The time after which a move is reported that refuses requests."""
 
 
 @click.group(cls=Group)
@@ -252,11 +254,13 @@ def _findings(folder: Path, sockets: tuple[str, ...]) -> Iterator[str]:
             named = f"has the name {each.state.name}" if each.state.name else "has no name"
             yield f"The database of the cell {cell.name} {named}. Add the cell again: leads cells add {cell.name}"
         for row in each.moves:
-            if row["state"] in _UNDER_WAY and datetime.now(UTC) - datetime.fromisoformat(row["since"]) > _LONG_MOVE:
+            is_fenced = row["state"] == "moving"
+            age = datetime.now(UTC) - datetime.fromisoformat(row["since"])
+            if row["state"] in _UNDER_WAY and age > (_LONG_FENCE if is_fenced else _LONG_MOVE):
                 yield (
                     f"The organization {row['organization_id']} has been {row['state']} in the cell {cell.name} since "
-                    f"{row['since']}. End its move: leads organizations move {row['organization_id']} --resume, or "
-                    "--abort"
+                    f"{row['since']}.{' The cell refuses its requests.' if is_fenced else ''} End its move: leads "
+                    f"organizations move {row['organization_id']} --resume, or --abort"
                 )
     prepared = {cell.name: each.is_prepared for cell, each in seen.items() if not isinstance(each, str)}
     if any(prepared.values()):

@@ -274,6 +274,10 @@ def test_a_killed_move_goes_on(pair: Pair, step: str) -> None:
 def test_a_killed_move_can_be_aborted(pair: Pair, step: str) -> None:
     acme = pair.make()
     killed_after(pair.cells, step, "move", acme.id, "--to", "b")
+    source = pair.cells.databases["a"]
+    source.sql("update app.placement set since = since - interval '2 minutes' where organization_id = %s", acme.id)
+    is_fenced = pair.places(acme.id)[0] == "moving"
+    assert ("The cell refuses its requests." in pair.cells.leads("cells", "check").stdout) == is_fenced
     printed_text = pair.cells.leads("organizations", "move", acme.id, "--abort")
     assert "as before" in printed_text.stdout, printed_text.stderr
     assert pair.places(acme.id) == ("here", "absent")
