@@ -121,6 +121,8 @@ def check(as_json: bool) -> None:
     A key that was created or has ended in the last moment may be reported: then run it again.
     """
     env = settings.read()
+    if not env.router_sockets:
+        click.echo("LEADS_ROUTER_SOCKET isn't set, so no router is checked.", err=True)
     found = list(_findings(env.cells_dir, env.router_sockets))
     if as_json:
         rows([{"finding": finding} for finding in found], (), as_json)

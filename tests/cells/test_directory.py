@@ -163,6 +163,7 @@ def test_what_differs_is_reported(cells: Cells) -> None:
     assert [finding["finding"][:13] for finding in json.loads(process.stdout)] == ["The router at"]
     printed(cells.leads("cells", "sync", "--once"))
     assert printed(cells.leads("cells", "check")) == "Nothing found."
+    assert "no router is checked" in cells.leads("cells", "check", LEADS_ROUTER_SOCKET="").stderr
 
 
 def test_a_router_whose_configuration_was_not_renewed_is_reported(cells: Cells) -> None:
