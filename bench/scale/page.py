@@ -193,7 +193,7 @@ def _requests(results: Results) -> str:
     def line(name: str, sides: dict[str, dict[str, Any]]) -> tuple[str, ...]:
         first = next(side for key, side in sides.items() if key.endswith("/control"))
         own = [sides.get(f"{depth}/largest") for depth in DEPTHS]
-        shown = tuple(_ratio(side) if side else "" for side in own)
+        shown = tuple(_ratio(side["ratio"]) if side else "" for side in own)
         like = max(side["ratio"] for key, side in sides.items() if key.endswith("/like"))
         counts = {side["rows"] for side in sides.values()}
         note = "" if len(counts) == 1 else f" ({min(counts)} to {max(counts)} rows)"
@@ -201,16 +201,16 @@ def _requests(results: Results) -> str:
             f"`{name.split(',', 1)[0]}`{',' + name.split(',', 1)[1] if ',' in name else ''}{note}",
             f"{first['server_us']:,.0f} + {first['postgres_us']:,.0f}",
             *shown,
-            f"{like:.2f}",
+            _ratio(like),
         )
 
     head = ("request", "control, µs", "first", "middle", "deep", "organization of 10,000")
     return _table(head, (line(name, sides) for name, sides in rows.items()))
 
 
-def _ratio(row: dict[str, Any]) -> str:
-    text = f"{row['ratio']:.2f}"
-    return f"**{text}**" if row["ratio"] > GOAL else text
+def _ratio(ratio: float) -> str:
+    text = f"{ratio:.2f}"
+    return f"**{text}**" if float(text) > GOAL else text
 
 
 def _views(results: Results) -> str:
@@ -223,8 +223,8 @@ def _views(results: Results) -> str:
             (
                 f"`{name.split(':', 1)[0]}`{':' + name.split(':', 1)[1] if ':' in name else ''}",
                 f"{sides['control']['postgres_us'] / 1000:.2f}",
-                _ratio(sides["largest"]) if "largest" in sides else "",
-                _ratio(sides["like"]),
+                _ratio(sides["largest"]["ratio"]) if "largest" in sides else "",
+                _ratio(sides["like"]["ratio"]),
             )
             for name, sides in rows.items()
         ),
