@@ -27,6 +27,10 @@ LOOK = 0.2
 """Seconds between two looks at the replication while the organization is served."""
 RENEWAL = 12 * 3600.0
 """Seconds after which the password of the login is renewed, while the copy runs. It is accepted for a day."""
+LATE_REQUESTS = 5.0
+"""Seconds in which a request that the router has sent to the source before it knew the new place has been answered. It
+waits there for a connection for 3 seconds at most. Until then the source says 503, and afterwards 401.
+"""
 REPORT = 2.0
 """Seconds between two lines about the progress of the copy."""
 LOOK_FENCED = 0.01
@@ -330,6 +334,7 @@ def bind_analysts(move: Move) -> None:
 
 def give_up(move: Move) -> None:
     """give the keys up for good"""
+    time.sleep(LATE_REQUESTS)
     move.source.call("admin.give_up", move.organization, move.target.name)
 
 

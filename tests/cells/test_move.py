@@ -10,6 +10,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,7 +128,7 @@ class Pair:
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory, new_server: Callable[..., Server]) -> Iterator[Pair]:
-    with two_hosts() as hosts:
+    with two_hosts() as hosts, patch.object(moves, "LATE_REQUESTS", 0.1):
         databases: dict[str, Database] = {name: host.database for name, host in hosts.items()}
         folder: Path = tmp_path_factory.mktemp("cells")
         cells = make_cells(folder, databases, {name: [new_server(database)] for name, database in databases.items()})
@@ -245,6 +246,33 @@ def test_no_replica_answers_after_the_fence(pair: Pair, tmp_path: Path, new_serv
                     client.headers["Authorization"] = f"Bearer {key}"
                     assert answers() == (401, False)
     assert pair.leftovers() == []
+
+
+def test_a_request_that_is_under_way_during_the_move_can_be_sent_again(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The router has sent it to the source, which reads it after the target has taken over."""
+    monkeypatch.setattr(moves, "LATE_REQUESTS", 5)
+    acme, source = pair.make(), pair.cells.servers["a"][0].process
+    client = pair.cells.client(acme.keys["write"])
+    assert client.get("/leads").status_code == 200
+    with ThreadPoolExecutor(1) as threads:
+        sent: list[Future[httpx.Response]] = []
+
+        def hold(step: str) -> None:
+            """Stops the API server before the router gets the new place."""
+            if step == "take_over":
+                os.kill(source.pid, signal.SIGSTOP)
+                sent.append(threads.submit(client.post, "/leads", json={"email": "late@example.com"}))
+                time.sleep(0.2)
+            if step == "publish":
+                threading.Timer(1, os.kill, (source.pid, signal.SIGCONT)).start()
+
+        with patch.object(moves, "run", functools.partial(moves.run, done=hold)):
+            moved(pair.cells, acme.id, "b")
+        answer = sent[0].result()
+    assert (answer.status_code, answer.json()["code"], "retry-after" in answer.headers) == (503, "moving", True)
+    assert client.post("/leads", json={"email": "late@example.com"}).status_code == 201
 
 
 @pytest.mark.parametrize("step", KILLS)
