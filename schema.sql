@@ -2538,6 +2538,15 @@ CREATE FUNCTION admin.bind_moved_analyst(login text, organization_id uuid, expir
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
+  if exists (
+    select
+    from auth.analyst as a
+    join pg_catalog.pg_roles as r on r.oid = a.role_oid and r.rolname = a.role_name
+    where a.role_name = bind_moved_analyst.login
+  )
+  then
+    return 'already_bound';
+  end if;
   if not exists (
     select
     from pg_catalog.pg_roles as r
@@ -2559,8 +2568,9 @@ ALTER FUNCTION admin.bind_moved_analyst(login text, organization_id uuid, expire
 
 COMMENT ON FUNCTION admin.bind_moved_analyst(login text, organization_id uuid, expires_at timestamp with time zone) IS 'Binds a login that is an analyst''s and that is bound to no organization: one that was bound before the organization moved away.
 
-Returns bound; or unknown_login, if this cluster has no such login. Then leads bi create makes one, with a new password: passwords can''t be carried. Raises
-PT404 organization_not_found, and what audit.check_placement raises.';
+Returns bound; already_bound, to this organization or another one; or unknown_login, if this cluster has no such login. Then leads bi
+create makes one, with a new password: passwords can''t be carried. Raises PT404 organization_not_found, and what
+audit.check_placement raises.';
 
 CREATE FUNCTION admin.catalogue() RETURNS TABLE(object text, definition text, removal text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -7822,6 +7832,20 @@ ALTER FUNCTION admin.load_signals(organization_id uuid, signals jsonb) OWNER TO 
 
 COMMENT ON FUNCTION admin.load_signals(organization_id uuid, signals jsonb) IS 'Inserts signals, and returns the number of new ones. signals: a JSON array of {lead_id, type, value, observed_at, dedupe_key}. Writes the event lead.read if one of them is not new. Raises PT404 organization_not_found, and violations of the table''s constraints.';
 
+CREATE FUNCTION admin.missing_keys(key_ids text[]) RETURNS SETOF text
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT n.key_id
+    FROM unnest(missing_keys.key_ids) n(key_id)
+   WHERE (NOT (EXISTS ( SELECT
+            FROM webhook.sealing_key k
+           WHERE (k.key_id = n.key_id))));
+END;
+
+ALTER FUNCTION admin.missing_keys(key_ids text[]) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.missing_keys(key_ids text[]) IS 'The ids among them that no worker of this database has announced. key_ids: of the workers'' keys, as admin.needed_keys returns them.';
+
 CREATE FUNCTION admin.moves() RETURNS TABLE(organization_id uuid, state text, cell text, since text, handed_over_at text)
     LANGUAGE sql STABLE SECURITY DEFINER
     BEGIN ATOMIC
@@ -7839,6 +7863,31 @@ ALTER FUNCTION admin.moves() OWNER TO leads_jobs;
 COMMENT ON FUNCTION admin.moves() IS 'The organizations that move to or from this cell, and those whose rows are left over from a move.
 
 state: see app.placement. cell: the other cell. handed_over_at: since when the other cell may have taken over; null: it has not.';
+
+CREATE FUNCTION admin.needed_keys(organization_id uuid) RETURNS SETOF text
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT k.key_id
+    FROM webhook.sealing_key k
+   WHERE k.is_current
+ UNION
+  SELECT c.credential_key
+    FROM crm.connection c
+   WHERE (c.organization_id = needed_keys.organization_id)
+ UNION
+  SELECT e.secret_key
+    FROM webhook.endpoint e
+   WHERE (e.organization_id = needed_keys.organization_id)
+ UNION
+  SELECT e.previous_secret_key
+    FROM webhook.endpoint e
+   WHERE ((e.organization_id = needed_keys.organization_id) AND (e.previous_expires_at > now()));
+END;
+
+ALTER FUNCTION admin.needed_keys(organization_id uuid) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.needed_keys(organization_id uuid) IS 'The ids of the workers'' keys (LEADS_CRM_KEY) that encrypt the credential of the organization''s CRM and the secrets of its webhooks,
+and of the one that encrypts new ones. admin.missing_keys takes them.';
 
 CREATE FUNCTION admin.organization(organization_id uuid) RETURNS app.organization_values
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -25988,8 +26037,14 @@ GRANT ALL ON FUNCTION admin.load_leads(organization_id uuid, leads jsonb) TO lea
 REVOKE ALL ON FUNCTION admin.load_signals(organization_id uuid, signals jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.load_signals(organization_id uuid, signals jsonb) TO leads_operator;
 
+REVOKE ALL ON FUNCTION admin.missing_keys(key_ids text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.missing_keys(key_ids text[]) TO leads_operator;
+
 REVOKE ALL ON FUNCTION admin.moves() FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.moves() TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.needed_keys(organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.needed_keys(organization_id uuid) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.organization(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.organization(organization_id uuid) TO leads_operator;

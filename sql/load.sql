@@ -561,6 +561,8 @@ reset role;
 \ir admin/replay_submissions.sql
 \ir admin/delete_old_submissions.sql
 \ir admin/sealing_key.sql
+\ir admin/needed_keys.sql
+\ir admin/missing_keys.sql
 \ir admin/known_webhook.sql
 \ir admin/webhooks.sql
 \ir admin/create_webhook.sql

@@ -26,7 +26,7 @@ from app.cli.output import Mistake
 LOOK = 0.2
 """Seconds between two looks at the replication while the organization is served."""
 RENEWAL = 12 * 3600.0
-"""Seconds after which the password of the login is renewed, while the copy runs. It is accepted for a day."""
+"""Seconds after which the password of the login is renewed. It is accepted for a day."""
 LATE_REQUESTS = 5.0
 """Seconds in which a request that the router has sent to the source before it knew the new place has been answered. It
 waits there for a connection for 3 seconds at most. Until then the source says 503, and afterwards 401.
@@ -45,6 +45,8 @@ NOTICE = 2.0
 """Seconds that it may take to notice that a replica is late, and more than it takes."""
 ERRORS = 3
 """Errors of the subscription after which the move stops. PostgreSQL tries again every 5 seconds."""
+SILENCE = 20.0
+"""Seconds without a connection of the subscription after which the move stops."""
 
 Connection = psycopg.Connection[DictRow]
 
@@ -81,12 +83,18 @@ class Move:
     years: list[int] = field(default_factory=list)
     """The years of which the organization has events."""
     analysts: list[DictRow] = field(default_factory=list)
-    """The analysts that the source has for the organization (admin.analysts)."""
+    """The analysts who can read the organization in the source (admin.analysts)."""
     logins: frozenset[str] = frozenset()
     """The logins of the target that may be bound to the organization: those of the same people. A name proves nothing:
     somebody else may have it there."""
     bound: list[str] = field(default_factory=list)
     """Those that the target has bound to the organization."""
+    errors: int = 0
+    """The errors of the subscription before this command."""
+    connected_at: float = 0.0
+    """When the subscription was last seen to be connected to the source, by time.monotonic()."""
+    renewed_at: float = 0.0
+    """When the login got its password, by time.monotonic()."""
     fenced_at: float | None = None
     answered_at: float | None = None
     """By time.monotonic(), if this command has done the step."""
@@ -124,11 +132,10 @@ def run(move: Move, done: Callable[[str], None] = lambda _: None) -> None:
 
 def check(move: Move) -> None:
     """Raises Mistake if the target can't serve the organization as the source does."""
-    move.analysts = move.source.call("admin.analysts", move.organization)
     place = move.place(move.target)
     if place == "here":
         return
-    if unknown := move.logins - {row["login"] for row in move.analysts}:
+    if unknown := move.logins - {row["login"] for row in _analysts(move)}:
         raise Mistake(f"The organization has no analyst {min(unknown)} in the cell {move.source.name}.")
     if place == "moved":
         raise Mistake(
@@ -150,22 +157,18 @@ def check(move: Move) -> None:
             + ", ".join(f"{name} {release}" for name, release in releases.items())
             + ". Upgrade the older one first, with leads migrate."
         )
-    keys = {side.name: _sealing_key(side) for side in (move.source, move.target)}
-    if keys[move.source.name] is not None and len(set(keys.values())) > 1:
+    _check_keys(move)
+
+
+def _check_keys(move: Move) -> None:
+    """Raises Mistake if the target could not open what the source has encrypted."""
+    needed = [row["needed_keys"] for row in move.source.call("admin.needed_keys", move.organization)]
+    if missing := [row["missing_keys"] for row in move.target.call("admin.missing_keys", needed)]:
         raise Mistake(
-            f"The workers of {move.target.name} don't have the key of {move.source.name}, so that they could not open "
-            "the credentials of the CRM and the secrets of webhooks. Give both the same LEADS_CRM_KEY, and start the "
-            f"worker of {move.target.name} once."
+            f"The workers of {move.target.name} don't have the key {missing[0]} of {move.source.name}, so that they "
+            "could not open the credentials of the CRM and the secrets of webhooks. Give both cells' workers the same "
+            f"LEADS_CRM_KEY, and start the worker of {move.target.name} once."
         )
-
-
-def _sealing_key(side: Side) -> str | None:
-    try:
-        return str(side.call("admin.sealing_key")[0]["id"])
-    except psycopg.Error as error:
-        if error.sqlstate != "PT409":  # no worker has announced one
-            raise
-        return None
 
 
 @contextmanager
@@ -202,6 +205,8 @@ def prepare_target(move: Move) -> None:
     """get ready for the rows"""
     if move.place(move.target) == "arriving" and not _arrival(move):
         # A move was abandoned, or has just begun. Without its subscription the rows are no beginning of a copy.
+        with suppress(psycopg.Error):  # as soon as the source has handed the organization over
+            move.source.call("admin.unfence", move.organization)
         _discard(move)
     move.target.call("admin.prepare_arrival", move.organization, move.source.name, move.years)
 
@@ -213,6 +218,7 @@ def make_login(move: Move) -> None:
     verifier = move.source.connection.pgconn.encrypt_password(password.encode(), name.encode(), b"scram-sha-256")
     move.source.call("cell.make_login", move.organization, verifier.decode())
     move.target.call("cell.write_password", move.organization, move.source.name, password)
+    move.renewed_at = time.monotonic()
 
 
 def make_slot(move: Move) -> None:
@@ -232,29 +238,26 @@ def subscribe(move: Move) -> None:
             raise
         raise Mistake(
             f"PostgreSQL of the cell {move.target.name} can't connect to that of {move.source.name}: "
-            f"{error.diag.message_primary}. Check the address in cell.peer, and that pg_hba.conf of {move.source.name} "
-            "lets the group +leads_move in. Then run the command again."
+            f"{error.diag.message_primary}. Check the address in cell.peer, and that {move.source.name} lets the group "
+            "+leads_move in (pg_hba.conf) and has a free sender (max_wal_senders). Then run the command again."
         ) from None
+    move.errors, move.connected_at = _errors(_arrival(move)), time.monotonic()
 
 
 def copy(move: Move) -> None:
     """copy the rows"""
-    said_at = renewed_at = time.monotonic()
+    said_at = time.monotonic()
     while True:
-        if time.monotonic() - renewed_at > RENEWAL:
-            make_login(move)
-            renewed_at = time.monotonic()
-        tables = _arrival(move)
+        tables = _check_replication(move)
         for table in tables:
             move.rows[table["relation"]] = max(move.rows.get(table["relation"], 0), table["rows"])
         ready = sum(table["state"] == "r" for table in tables)
-        is_ready = ready == len(tables) > 0
+        is_ready = ready == len(tables)
         if is_ready or time.monotonic() - said_at > REPORT:
             said_at = time.monotonic()
             move.say(f"{move.target.name}: {ready} of {len(tables)} tables, some {sum(move.rows.values()):,} rows")
         if is_ready:
             return
-        _check_replication(move, tables)
         time.sleep(LOOK)
 
 
@@ -262,7 +265,7 @@ def catch_up(move: Move) -> None:
     """wait until the changes since then have arrived"""
     said_at = time.monotonic()
     while (behind := _position(move)["behind"]) > CLOSE:
-        _check_replication(move, _arrival(move))
+        _check_replication(move)
         if time.monotonic() - said_at > REPORT:
             said_at = time.monotonic()
             move.say(f"{move.target.name}: {behind / 1e6:,.1f} MB of the write-ahead log are left")
@@ -272,6 +275,7 @@ def catch_up(move: Move) -> None:
 
 def drain(move: Move) -> None:
     """begin no push and no delivery, and wait for those that have begun and for the replicas"""
+    _check_keys(move)  # again, because the copy can take hours
     _call_past_keys(move, "admin.drain")
     if move.place(move.source) != "draining":
         return
@@ -296,7 +300,7 @@ def receive(move: Move) -> None:
     move.source.call("cell.mark_position")
     position = _position(move)
     while _position(move)["confirmed"] < position["written"]:
-        _check_replication(move, _arrival(move))
+        _check_replication(move)
         if time.monotonic() > end:
             raise _late(move, "the last changes haven't arrived")
         time.sleep(LOOK_FENCED)
@@ -324,12 +328,27 @@ def publish(move: Move) -> None:
 
 def bind_analysts(move: Move) -> None:
     """bind the analysts that were named and whose logins exist"""
+    move.analysts = _analysts(move)
+    bound_before = {row["login"] for row in move.target.call("admin.analysts", move.organization)}
     for row in move.analysts:
-        if row["login"] not in move.logins:
+        login, expires_at, outcome = row["login"], row["expires_at"], ""
+        if login in move.logins:
+            arguments = (login, move.organization, expires_at)
+            outcome = move.target.call("admin.bind_moved_analyst", *arguments)[0]["bind_moved_analyst"]
+        if outcome == "bound" or login in bound_before:
+            move.bound.append(login)
             continue
-        arguments = (row["login"], move.organization, row["expires_at"])
-        if move.target.call("admin.bind_moved_analyst", *arguments)[0]["bind_moved_analyst"] == "bound":
-            move.bound.append(row["login"])
+        # Here, because the source forgets the analysts in the next step.
+        other = " There, the login reads another organization, so choose another name." * (outcome == "already_bound")
+        expires = f" --expires {expires_at}" if expires_at else ""
+        move.say(
+            f"The analyst {login} can't read the organization in the cell {move.target.name}.{other} Make a login, "
+            f"with LEADS_MIGRATE_URL of that cell: leads bi create {login} --organization {move.organization}{expires}"
+        )
+
+
+def _analysts(move: Move) -> list[DictRow]:
+    return [row for row in move.source.call("admin.analysts", move.organization) if row["state"] == "good"]
 
 
 def give_up(move: Move) -> None:
@@ -369,8 +388,8 @@ def abort(move: Move) -> None:
     """
     if move.place(move.target) == "here":
         raise Mistake(
-            f"The cell {move.target.name} has taken over already, so that the move can only be finished. Run: leads "
-            f"organizations move {move.organization} --resume"
+            f"The cell {move.target.name} has taken over already, so that the move can only be finished. Run: "
+            f"{_command(move, 'resume')}"
         )
     # First the subscription. Without it nobody takes the rows that have arrived for a part of a move.
     move.say(f"{move.target.name}: drop the subscription and the password file")
@@ -399,27 +418,60 @@ def _arrival(move: Move) -> list[DictRow]:
     return move.target.call("cell.arrival", move.organization)
 
 
+def _errors(tables: list[DictRow]) -> int:
+    return max((table["errors"] or 0 for table in tables), default=0)
+
+
 def _position(move: Move) -> DictRow:
     rows = move.source.call("cell.position", move.organization)
     if not rows or rows[0]["wal_status"] == "lost":
+        reason = (
+            "is lost: more was written meanwhile than max_slot_wal_keep_size allows"
+            if rows
+            else "is missing: it was dropped, or a replica has become the primary"
+        )
         raise Mistake(
-            f"The replication slot of the move is {'lost' if rows else 'missing'} in the cell {move.source.name}: more "
-            "was written meanwhile than max_slot_wal_keep_size allows. Begin again: leads organizations move "
-            f"{move.organization} --abort"
+            f"The replication slot of the move {reason} in the cell {move.source.name}. Without it the copy can't be "
+            f"completed. Begin again: {_command(move, 'abort')}"
         )
     return rows[0]
 
 
-def _check_replication(move: Move, tables: list[DictRow]) -> None:
-    """Raises Mistake if the subscription fails again and again."""
-    errors = max((table["errors"] or 0 for table in tables), default=0)
-    if errors >= ERRORS:
+def _check_replication(move: Move) -> list[DictRow]:
+    """The tables of the subscription. Raises Mistake if it doesn't go on by itself."""
+    tables, name = _arrival(move), f"leads_move_{move.organization.hex}"
+    if not tables:
         raise Mistake(
-            f"The subscription in the cell {move.target.name} has failed {errors} times. The log of its PostgreSQL "
-            f"says why: search it for leads_move_{move.organization.hex}. Remove the cause, and go on: leads "
-            f"organizations move {move.organization} --resume. Or give up: leads organizations move "
-            f"{move.organization} --abort"
+            f"The cell {move.target.name} has no subscription {name}: somebody has dropped it. Copy the rows again: "
+            f"{_command(move, 'resume')}. Or give up: {_command(move, 'abort')}"
         )
+    is_active = _position(move)["is_active"]
+    where = f"The log of its PostgreSQL says why: search it for {name}."
+    ways = f"go on: {_command(move, 'resume')}. Or give up: {_command(move, 'abort')}"
+    if not tables[0]["is_enabled"]:
+        raise Mistake(f"The subscription {name} in the cell {move.target.name} is disabled. Enable it, and {ways}")
+    if (errors := _errors(tables) - move.errors) >= ERRORS:
+        raise Mistake(
+            f"The subscription in the cell {move.target.name} has failed {errors} times. {where} Remove the cause, "
+            f"such as a row that is there already, and {ways}"
+        )
+    now = time.monotonic()
+    if is_active:
+        move.connected_at = now
+    elif now - move.connected_at > SILENCE:
+        raise Mistake(
+            f"The subscription in the cell {move.target.name} has not been connected to {move.source.name} for "
+            f"{SILENCE:g} s. {where} The causes are: no free process (max_logical_replication_workers and "
+            f"max_worker_processes of {move.target.name}, max_wal_senders of {move.source.name}), the network, "
+            f"pg_hba.conf, or a wrong password, which --resume replaces. Remove the cause, and {ways}"
+        )
+    if now - move.renewed_at > RENEWAL:
+        make_login(move)
+    return tables
+
+
+def _command(move: Move, option: str) -> str:
+    return f"leads organizations move {move.organization} --{option}"
 
 
 def _wait_for_source(move: Move, patience: float, pause: float) -> None:
@@ -466,5 +518,5 @@ def _call_past_keys(move: Move, function: str) -> float:
 def _late(move: Move, reason: str) -> Mistake:
     return Mistake(
         f"The move waited too long: {reason}. The cell {move.source.name} answers again, and the copy is kept. Try "
-        f"again later: leads organizations move {move.organization} --resume"
+        f"again later: {_command(move, 'resume')}"
     )

@@ -116,11 +116,6 @@ def _run(found: Move, as_json: bool) -> None:
         f"{where}, after {result['seconds']} s.{refused}",
         as_json,
     )
-    for login in result["analysts_not_bound"]:
-        found.say(
-            f"The analyst {login} can't read the organization in the cell {found.target.name}. Make a login, with "
-            f"LEADS_MIGRATE_URL of that cell: leads bi create {login} --organization {found.organization}"
-        )
     found.say(
         f"The rows in the cell {found.source.name} are left over. Nothing reads them. To delete them, with "
         f"LEADS_MIGRATE_URL of that cell: leads organizations delete-moved {found.organization}"

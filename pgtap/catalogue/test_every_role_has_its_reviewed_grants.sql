@@ -160,7 +160,9 @@ from (values
     execute on admin.drain
     execute on admin.fence
     execute on admin.give_up
+    execute on admin.missing_keys
     execute on admin.moves
+    execute on admin.needed_keys
     execute on admin.owned_rows
     execute on admin.placement
     execute on admin.prepare_arrival

@@ -5,6 +5,15 @@ create or replace function admin.bind_moved_analyst(login text, organization_id 
 returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
+  if exists (
+    select
+    from auth.analyst as a
+    join pg_catalog.pg_roles as r on r.oid = a.role_oid and r.rolname = a.role_name
+    where a.role_name = bind_moved_analyst.login
+  )
+  then
+    return 'already_bound';
+  end if;
   if not exists (
     select
     from pg_catalog.pg_roles as r
@@ -25,7 +34,8 @@ end $$;
 comment on function admin.bind_moved_analyst(text, uuid, timestamptz) is
 $$Binds a login that is an analyst's and that is bound to no organization: one that was bound before the organization moved away.
 
-Returns bound; or unknown_login, if this cluster has no such login. Then leads bi create makes one, with a new password: passwords can't be carried. Raises
-PT404 organization_not_found, and what audit.check_placement raises.$$;
+Returns bound; already_bound, to this organization or another one; or unknown_login, if this cluster has no such login. Then leads bi
+create makes one, with a new password: passwords can't be carried. Raises PT404 organization_not_found, and what
+audit.check_placement raises.$$;
 
 grant execute on function admin.bind_moved_analyst(text, uuid, timestamptz) to leads_operator;

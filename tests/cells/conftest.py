@@ -1,13 +1,17 @@
-"""Two cells behind a router, with an organization in each."""
+"""Two cells behind a router: databases of one server, or servers between which organizations can move."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
-from tests.support.cells import Cells, cells_behind_router
+from app.cells import moves
+from tests.support import router
+from tests.support.cells import Cells, cells_behind_router, make_cells
 from tests.support.database import Database
-from tests.support.process import Server
+from tests.support.moving import Pair, prepare, two_hosts
+from tests.support.process import Server, printed
 
 
 @pytest.fixture(scope="module")
@@ -19,3 +23,24 @@ def cells(
     folder: Path = tmp_path_factory.mktemp("cells")
     with cells_behind_router(folder, ["east", "west"], new_database, new_server) as started:
         yield started
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory, new_server: Callable[..., Server]) -> Iterator[Pair]:
+    """The cells a and b. ``leads cells sync`` runs, and must report no error."""
+    with two_hosts() as hosts, patch.object(moves, "LATE_REQUESTS", 0.1):
+        databases: dict[str, Database] = {name: host.database for name, host in hosts.items()}
+        folder: Path = tmp_path_factory.mktemp("cells")
+        cells = make_cells(folder, databases, {name: [new_server(database)] for name, database in databases.items()})
+        config = printed(cells.leads("cells", "router-config", "--bind", router.BIND, "--account", ""))
+        with router.running(config, folder) as cells.router, cells.opened:
+            prepare(cells, hosts)
+            for name, database in databases.items():
+                database.sql("select admin.set_cell(%s)", name, login="leads_operator")
+            sync = cells.start("cells", "sync", log=folder / "sync.log")
+            try:
+                yield Pair(cells, hosts)
+            finally:
+                sync.terminate()
+                sync.wait(30)
+            assert '"level":"error"' not in (folder / "sync.log").read_text()

@@ -3,18 +3,17 @@ and a router. ``make scale`` runs the long variants.
 """
 
 import functools
+import json
 import os
 import signal
 import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from unittest.mock import patch
 
 import httpx
@@ -23,23 +22,21 @@ import pytest
 
 from app.cells import files, moves
 from app.cells.files import Cell
-from app.cli.keys import digest
-from bench.hosts import Host
 from tests.support import hooks, pushing, router, simulator
 from tests.support.cells import Cells, make_cells
 from tests.support.chain import verdict
-from tests.support.database import Database, Organization, make_key
+from tests.support.database import Database, make_key, make_organization
 from tests.support.moving import (
+    IS_LONG,
     NAMES,
+    Pair,
     Writer,
     check_moves_while_all_write,
     deleted,
     killed_after,
+    long,
     moved,
-    prepare,
-    seal,
     standby_of,
-    two_hosts,
 )
 from tests.support.process import Server, leads_on, mistake, printed
 from tests.support.pushing import wait_for
@@ -48,8 +45,6 @@ from tests.support.router import needs_router
 
 pytestmark = needs_router
 
-IS_LONG = "SCALE" in os.environ
-long = pytest.mark.skipif(not IS_LONG, reason="make scale runs this")
 STEPS = (
     "begin", "prepare_target", "make_login", "make_slot", "subscribe", "copy", "catch_up", "drain", "fence", "receive",
     "take_over", "publish", "bind_analysts", "give_up", "unsubscribe", "drop_login",
@@ -65,85 +60,6 @@ FORGERIES = {
 }
 """What a cell sends about an organization of the other one."""
 ABORTS = STEPS[: STEPS.index("take_over")] if IS_LONG else ("receive",)
-
-
-@dataclass
-class Pair:
-    """Two prepared cells, each with an API server, behind a router."""
-
-    cells: Cells
-    hosts: dict[str, Host]
-
-    def make(self, leads: int = 3, **options: Any) -> Organization:
-        """An organization in the cell a, with leads, which the router knows."""
-        made = self.cells.make_organization("a", **options)
-        self.cells.databases["a"].sql(
-            "insert into app.lead (organization_id, email) select %s, 'lead' || n || '@example.com' "
-            "from generate_series(1, %s) as n",
-            *(made.id, leads),
-        )
-        # leads cells sync tells the router of the keys.
-        digests = {digest(key).hex() for key in made.keys.values()}
-        wait_for(lambda: digests <= self.cells.map.keys())
-        return made
-
-    def client(self, cell: str, key: str) -> httpx.Client:
-        """A client of a cell's own address."""
-        return self.cells.servers[cell][0].client(key)
-
-    def places(self, organization: str) -> tuple[str, ...]:
-        """Where each cell stands."""
-        return tuple(
-            str(self.cells.databases[name].sql("select admin.placement(%s) as place", organization)[0]["place"])
-            for name in NAMES
-        )
-
-    def statuses(self, organization: Organization) -> tuple[int, ...]:
-        """What each cell answers at its own address."""
-        found = []
-        for name in NAMES:
-            with self.client(name, organization.keys["read"]) as client:
-                found.append(client.get("/leads").status_code)
-        return tuple(found)
-
-    def work(self, organization: str) -> list[str]:
-        """Lets the sealers of both cells work. Returns the cells that have sealed an event of the organization."""
-        return seal(self.cells.databases, organization)
-
-    def leftovers(self) -> list[str]:
-        """Logins, slots, subscriptions and files of moves."""
-        found = []
-        for name in NAMES:
-            database = self.cells.databases[name]
-            for query in (
-                "select rolname as name from pg_roles where rolname like 'leads\\_move\\__%'",
-                "select slot_name as name from pg_replication_slots",
-                "select subname as name from pg_subscription",
-                "select pubname as name from pg_publication",
-            ):
-                found += [f"{name}: {row['name']}" for row in database.sql(query)]
-            found += [str(path) for path in self.hosts[name].data.glob("pgsql_tmp_leads*")]
-        return found
-
-
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory, new_server: Callable[..., Server]) -> Iterator[Pair]:
-    with two_hosts() as hosts, patch.object(moves, "LATE_REQUESTS", 0.1):
-        databases: dict[str, Database] = {name: host.database for name, host in hosts.items()}
-        folder: Path = tmp_path_factory.mktemp("cells")
-        cells = make_cells(folder, databases, {name: [new_server(database)] for name, database in databases.items()})
-        config = printed(cells.leads("cells", "router-config", "--bind", router.BIND, "--account", ""))
-        with router.running(config, folder) as cells.router, cells.opened:
-            prepare(cells, hosts)
-            for name, database in databases.items():
-                database.sql("select admin.set_cell(%s)", name, login="leads_operator")
-            sync = cells.start("cells", "sync", log=folder / "sync.log")
-            try:
-                yield Pair(cells, hosts)
-            finally:
-                sync.terminate()
-                sync.wait(30)
-            assert '"level":"error"' not in (folder / "sync.log").read_text()
 
 
 def test_no_move_begins_if_a_router_could_not_send_requests_to_the_target(pair: Pair, tmp_path: Path) -> None:
@@ -501,18 +417,59 @@ def test_a_large_transaction_causes_no_error(pair: Pair) -> None:
 
 
 @long
-def test_a_lost_slot_is_not_made_again(pair: Pair) -> None:
-    """As after a failover of the source: a new slot would leave out what was written meanwhile."""
-    acme = pair.make()
-    name = f"leads_move_{uuid.UUID(acme.id).hex}"
-    killed_after(pair.cells, "copy", "move", acme.id, "--to", "b")
-    pair.cells.databases["b"].sql(f"alter subscription {name} disable")
-    pair.cells.databases["a"].sql("select cell.drop_slot(%s)", acme.id, login="leads_operator")
-    said = mistake(pair.cells.leads("organizations", "move", acme.id, "--resume"))
-    assert "is missing in the cell a" in said
-    assert pair.statuses(acme) == (200, 401)
-    assert pair.cells.leads("organizations", "move", acme.id, "--abort").returncode == 0
-    assert pair.leftovers() == []
+def test_one_cell_pushes_and_delivers_after_each_kill(pair: Pair, tmp_path: Path) -> None:
+    """The workers of both cells run all the time, also between the kill and the next command."""
+    folders = [tmp_path / name for name in NAMES]
+    for folder in folders:
+        folder.mkdir()
+    source, target = (pair.cells.databases[name] for name in NAMES)
+    with (
+        simulator.running() as vendor,
+        hooks.receiving() as receiver,
+        pushing.working(source, folders[0]),
+        pushing.working(target, folders[1]) as other,
+    ):
+        wait_for(lambda: "The worker is running" in other.log.read_text())
+        vendor.lag, vendor.latency = 0.2, 0.1
+        for step in STEPS:
+            check_work_after_a_kill(pair, step, vendor, receiver)
+
+
+def check_work_after_a_kill(pair: Pair, step: str, vendor: simulator.Simulator, receiver: hooks.Hooks) -> None:
+    """Moves an organization whose leads are pushed and delivered, with a kill after the step."""
+    acme, hook = pair.make(0, environment="live"), f"/{step}"
+    source, target = (pair.cells.databases[name] for name in NAMES)
+    pushing.connect(source, acme, vendor, settle_seconds=1)
+    receiver.add(source, acme, hook)
+    receiver.latency[hook] = 0.1
+    writer = Writer(pair.cells.client(acme.keys["write"]), {"name": "Ada Abbott", "pipeline_stage": "qualified"})
+    is_over = threading.Event()
+    thread = threading.Thread(target=writer.run, args=(is_over, 0.1))
+    thread.start()
+    try:
+        wait_for(lambda: receiver.of(hook))
+        killed_after(pair.cells, step, "move", acme.id, "--to", "b")
+        is_over.wait(1)
+        moved(pair.cells, acme.id, "b")
+        is_over.wait(0.5)
+    finally:
+        is_over.set()
+        thread.join()
+    assert writer.faults == [], step
+    leads = set(writer.leads)
+    expected = {(lead, type) for lead in leads for type in ("lead.created", "lead.crm_pushed")}
+
+    def seen() -> Counter[tuple[str | None, str]]:
+        return Counter((message.lead_id, message.body["type"]) for message in receiver.of(hook))
+
+    wait_for(lambda: expected <= seen().keys(), 120)
+    assert {each: seen()[each] for each in expected} == dict.fromkeys(expected, 1), step
+    records = Counter(each["external_id"] for each in vendor.contacts if each["external_id"] in leads)
+    assert records == dict.fromkeys(leads, 1), step
+    query = "select count(*) as count from audit.unsealed where organization_id = %s"
+    wait_for(lambda: target.sql(query, acme.id)[0]["count"] == 0)
+    assert verdict(target, acme.id)["holds"], step
+    print(f"{step}: {len(leads)} leads, {writer.refused} requests refused")
 
 
 def test_only_an_organization_that_moves_gets_a_login(pair: Pair) -> None:
@@ -559,29 +516,35 @@ def test_a_move_that_waits_too_long_lets_requests_in_again(pair: Pair) -> None:
 
 
 @long
-def test_an_analyst_is_bound_again_where_the_login_exists(pair: Pair) -> None:
+def test_the_move_names_the_analysts_that_need_a_login(pair: Pair) -> None:
     acme = pair.make()
-    source = pair.cells.databases["a"]
-    created = leads_on(source)("bi", "create", "ann", "--organization", acme.id)
-    assert created.returncode == 0, created.stderr
-    process = pair.cells.leads("organizations", "move", acme.id, "--to", "b")
-    assert f"leads bi create ann --organization {acme.id}" in process.stderr
-    assert source.sql("select email from bi.leads", login="ann") == []
-
-    # Of the login bob in the cell b nobody knows whose it is.
-    target = pair.cells.databases["b"]
-    target.sql("create role bob login in role leads_bi")
-    stranger, other = pair.make(), pair.make()
-    assert leads_on(source)("bi", "create", "bob", "--organization", stranger.id).returncode == 0
-    said = mistake(pair.cells.leads("organizations", "move", stranger.id, "--to", "b", "--analyst", "rob"))
+    source, target = (pair.cells.databases[name] for name in NAMES)
+    for login, *options in (("ann", "--expires", "2099-01-01"), ("bob",), ("cea",), ("dan",)):
+        created = leads_on(source)("bi", "create", login, "--organization", acme.id, *options)
+        assert created.returncode == 0, created.stderr
+    for login in ("bob", "cea", "dan"):
+        target.sql(f"create role {login} login in role leads_bi")
+    other = make_organization(target)
+    target.sql("select admin.bind_moved_analyst('cea', %s)", other.id, login="leads_operator")
+    said = mistake(pair.cells.leads("organizations", "move", acme.id, "--to", "b", "--analyst", "rob"))
     assert said == "The organization has no analyst rob in the cell a."
-    moved(pair.cells, stranger.id, "b")
-    assert target.sql("select email from bi.leads", login="bob") == []
-
-    source.sql("drop role bob")
-    assert leads_on(source)("bi", "create", "bob", "--organization", other.id).returncode == 0
-    assert '"analysts_bound": [\n    "bob"' in moved(pair.cells, other.id, "b", "--json", "--analyst", "bob")
+    # Of the login dan in the cell b nobody knows whose it is. The command that is killed has named them all.
+    named = ("--analyst", "bob", "--analyst", "cea")
+    said = killed_after(pair.cells, "bind_analysts", "move", acme.id, "--to", "b", *named)
+    makes_ann = f"leads bi create ann --organization {acme.id} --expires 2099-01-01T00:00:00.000Z"
+    assert makes_ann in said
+    assert "cea can't read the organization in the cell b. There, the login reads another organization" in said
+    assert "bi create dan" in said
+    assert "bi create bob" not in said
+    result = json.loads(moved(pair.cells, acme.id, "b", "--json"))
+    assert (result["analysts_bound"], result["analysts_not_bound"]) == (["bob"], ["ann", "cea", "dan"])
+    for login in ("cea", "dan"):
+        assert target.sql("select email from bi.leads", login=login) == []
+    assert source.sql("select email from bi.leads", login="ann") == []
     assert len(target.sql("select email from bi.leads", login="bob")) == 3
+    made = leads_on(target)(*makes_ann.split()[1:])
+    assert made.returncode == 0, made.stderr
+    assert len(target.sql("select email from bi.leads", login="ann")) == 3
 
 
 @long

@@ -612,6 +612,7 @@ MOVE = (
     operator(f"admin.discard_arrival('{_ABSENT}')"),
 )
 ABORT_MOVE = (
+    operator("admin.needed_keys('{own}')"),
     operator("admin.begin_move('{own}', 'second')"),
     operator("admin.fence('{own}')"),
     operator("admin.unfence('{own}')"),
@@ -714,6 +715,7 @@ PLAIN = {
     "admin.erased_payloads",
     "admin.findings",
     "admin.retired_years",
+    "admin.missing_keys",
     "admin.sealing_key",
     "api.input_faults",
     "api.is_change_cursor",

@@ -13,18 +13,25 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
+import pytest
 
 from app.cli import migrate
+from app.cli.keys import digest
 from app.embedded import cluster
 from app.settings import ROOT
 from bench.hosts import Host
 from tests.support.cells import Cells
 from tests.support.chain import verdict
 from tests.support.database import Database, Organization, announce_worker_key
+from tests.support.pushing import wait_for
 
 NAMES = ("a", "b")
+
+IS_LONG = "SCALE" in os.environ
+long = pytest.mark.skipif(not IS_LONG, reason="make scale runs this")
 
 SETTINGS = """\
 wal_level = logical
@@ -94,8 +101,8 @@ def prepare(cells: Cells, hosts: dict[str, Host]) -> None:
         assert process.returncode == 0, process.stderr
 
 
-def killed_after(cells: Cells, step: str, *arguments: str) -> None:
-    """Runs ``leads organizations`` in a process that kills itself after a step of the move."""
+def killed_after(cells: Cells, step: str, *arguments: str) -> str:
+    """Runs ``leads organizations`` in a process that kills itself after a step of the move. Returns what it says."""
     code = (
         "import os, signal, sys\n"
         "from app import cli\n"
@@ -117,6 +124,7 @@ def killed_after(cells: Cells, step: str, *arguments: str) -> None:
         check=False,
     )
     assert process.returncode == -signal.SIGKILL, process.stderr
+    return process.stderr
 
 
 def moved(cells: Cells, organization: str, to: str, *options: str) -> str:
@@ -135,17 +143,75 @@ def deleted(cells: Cells, hosts: dict[str, Host], organization: str, at: str) ->
 
 def seal(databases: Mapping[str, Database], organization: str) -> list[str]:
     """Lets the sealers of all cells work. Returns the cells that have sealed an event of the organization."""
-    query = "select count(*) as count from audit.seal where organization_id = %s"
-    sealers = []
+    sealers: list[str] = []
     for name, database in databases.items():
-        before = database.sql(query, organization)[0]["count"]
         after = None
         while rows := database.sql("select * from admin.seal_events(%s, 1000)", after, login="leads_worker"):
             if rows[0]["sealed"] < 1000:  # otherwise some may be left
                 after = rows[0]["organization_id"]
-        if database.sql(query, organization)[0]["count"] != before:
-            sealers.append(name)
+            # Seals also arrive by the replication.
+            if str(rows[0]["organization_id"]) == organization and rows[0]["sealed"] and name not in sealers:
+                sealers.append(name)
     return sealers
+
+
+@dataclass
+class Pair:
+    """Two prepared cells, each with an API server, behind a router."""
+
+    cells: Cells
+    hosts: dict[str, Host]
+
+    def make(self, leads: int = 3, **options: Any) -> Organization:
+        """An organization in the cell a, with leads, which the router knows."""
+        made = self.cells.make_organization("a", **options)
+        self.cells.databases["a"].sql(
+            "insert into app.lead (organization_id, email) select %s, 'lead' || n || '@example.com' "
+            "from generate_series(1, %s) as n",
+            *(made.id, leads),
+        )
+        # leads cells sync tells the router of the keys.
+        digests = {digest(key).hex() for key in made.keys.values()}
+        wait_for(lambda: digests <= self.cells.map.keys())
+        return made
+
+    def client(self, cell: str, key: str) -> httpx.Client:
+        """A client of a cell's own address."""
+        return self.cells.servers[cell][0].client(key)
+
+    def places(self, organization: str) -> tuple[str, ...]:
+        """Where each cell stands."""
+        return tuple(
+            str(self.cells.databases[name].sql("select admin.placement(%s) as place", organization)[0]["place"])
+            for name in NAMES
+        )
+
+    def statuses(self, organization: Organization) -> tuple[int, ...]:
+        """What each cell answers at its own address."""
+        found = []
+        for name in NAMES:
+            with self.client(name, organization.keys["read"]) as client:
+                found.append(client.get("/leads").status_code)
+        return tuple(found)
+
+    def work(self, organization: str) -> list[str]:
+        """Lets the sealers of both cells work. Returns the cells that have sealed an event of the organization."""
+        return seal(self.cells.databases, organization)
+
+    def leftovers(self) -> list[str]:
+        """Logins, slots, subscriptions and files of moves."""
+        found = []
+        for name in NAMES:
+            database = self.cells.databases[name]
+            for query in (
+                "select rolname as name from pg_roles where rolname like 'leads\\_move\\__%'",
+                "select slot_name as name from pg_replication_slots",
+                "select subname as name from pg_subscription",
+                "select pubname as name from pg_publication",
+            ):
+                found += [f"{name}: {row['name']}" for row in database.sql(query)]
+            found += [str(path) for path in self.hosts[name].data.glob("pgsql_tmp_leads*")]
+        return found
 
 
 @dataclass

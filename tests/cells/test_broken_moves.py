@@ -1,0 +1,282 @@
+"""A move whose replication is broken says what to do, and can be resumed or aborted. ``make scale`` runs most."""
+
+from contextlib import ExitStack, suppress
+from unittest.mock import patch
+
+import psycopg
+import pytest
+
+from app import sealing
+from app.cells import moves
+from app.worker import vault
+from tests.support.chain import verdict
+from tests.support.database import WORKER_KEY
+from tests.support.moving import NAMES, Pair, killed_after, long, moved
+from tests.support.process import mistake
+from tests.support.pushing import wait_for
+from tests.support.router import needs_router
+from tests.support.webhooks import make_webhook
+
+pytestmark = needs_router
+
+
+def begun(pair: Pair, step: str = "copy") -> tuple[str, str]:
+    """A move that was killed after a step: the id of its organization, and the name of its objects."""
+    acme = pair.make()
+    killed_after(pair.cells, step, "move", acme.id, "--to", "b")
+    return acme.id, f"leads_move_{acme.id.replace('-', '')}"
+
+
+def said(pair: Pair, organization: str, *options: str) -> str:
+    """What the command says that can't go on."""
+    return mistake(pair.cells.leads("organizations", "move", organization, "--resume", *options))
+
+
+def aborted(pair: Pair, organization: str) -> None:
+    assert pair.cells.leads("organizations", "move", organization, "--abort").returncode == 0
+    assert pair.places(organization) == ("here", "absent")
+    assert pair.leftovers() == []
+
+
+def arrived(pair: Pair, organization: str, name: str = "New") -> None:
+    """The move can be finished, and nothing is missing."""
+    moved(pair.cells, organization, "b")
+    target = pair.cells.databases["b"]
+    assert target.sql("select distinct name from app.lead where organization_id = %s", organization) == [{"name": name}]
+    pair.work(organization)
+    assert verdict(target, organization)["holds"]
+    assert pair.leftovers() == []
+
+
+def change(pair: Pair, organization: str) -> None:
+    pair.cells.databases["a"].sql("update app.lead set name = 'New' where organization_id = %s", organization)
+
+
+def stop(pair: Pair, name: str) -> None:
+    """Ends the subscription's connection, and lets no other begin."""
+    source, target = (pair.cells.databases[cell] for cell in NAMES)
+    target.sql(f"alter subscription {name} disable")
+    query = "select active_pid as pid from pg_replication_slots where slot_name = %s and active"
+
+    def is_free() -> bool:
+        for row in source.sql(query, name):
+            source.sql("select pg_terminate_backend(%s)", row["pid"])
+        return not source.sql(query, name)
+
+    wait_for(is_free)
+
+
+def test_a_slot_that_was_dropped_is_not_made_again(pair: Pair) -> None:
+    """What was written without it would be missing, and nobody would notice."""
+    organization, name = begun(pair)
+    stop(pair, name)
+    pair.cells.databases["a"].sql("select pg_drop_replication_slot(%s)", name)
+    change(pair, organization)
+    assert "is missing" in said(pair, organization)
+    aborted(pair, organization)
+    arrived(pair, organization)
+
+
+@long
+def test_a_slot_that_needs_too_much_of_the_log_is_named(pair: Pair) -> None:
+    organization, name = begun(pair)
+    source = pair.cells.databases["a"]
+    stop(pair, name)
+    change(pair, organization)
+    source.sql("alter system set max_slot_wal_keep_size = '16MB'")
+    source.sql("alter system set wal_keep_size = 0")
+    source.sql("select pg_reload_conf()")
+    try:
+        for _ in range(4):
+            source.sql("select pg_logical_emit_message(false, 'x', 'x')")
+            source.sql("select pg_switch_wal()")
+        source.sql("checkpoint")
+        wait_for(lambda: source.sql("select wal_status = 'lost' as is_lost from pg_replication_slots")[0]["is_lost"])
+        assert "more was written meanwhile than max_slot_wal_keep_size allows" in said(pair, organization)
+    finally:
+        source.sql("alter system reset max_slot_wal_keep_size")
+        source.sql("alter system reset wal_keep_size")
+        source.sql("select pg_reload_conf()")
+    aborted(pair, organization)
+    arrived(pair, organization)
+
+
+@long
+@pytest.mark.parametrize("step", ["copy", "catch_up"])
+def test_a_dropped_subscription_is_named_and_copied_again(pair: Pair, step: str) -> None:
+    organization, name = begun(pair, step)
+    target = pair.cells.databases["b"]
+    runs: list[str] = []
+
+    def drop(step: str) -> None:
+        """In the middle of the next command."""
+        if step == "subscribe" and not runs:
+            runs.append(step)
+            target.sql(f"alter subscription {name} disable")
+            target.sql(f"alter subscription {name} set (slot_name = none)")
+            target.sql(f"drop subscription {name}")
+
+    run = moves.run
+    with patch.object(moves, "run", lambda move: run(move, drop)):
+        assert f"no subscription {name}: somebody has dropped it" in said(pair, organization)
+        change(pair, organization)
+        arrived(pair, organization)
+
+
+@long
+def test_a_disabled_subscription_is_named_and_enabled_again(pair: Pair) -> None:
+    organization, name = begun(pair, "begin")
+    target, run = pair.cells.databases["b"], moves.run
+
+    def disable(step: str) -> None:
+        if step == "subscribe":
+            target.sql(f"alter subscription {name} disable")
+
+    with patch.object(moves, "run", lambda move: run(move, disable)):
+        assert "is disabled" in said(pair, organization)
+    change(pair, organization)
+    arrived(pair, organization)
+
+
+@long
+@pytest.mark.parametrize("is_removed", [True, False])
+def test_a_row_in_the_way_is_named_and_the_move_goes_on_without_it(pair: Pair, is_removed: bool) -> None:
+    organization, _ = begun(pair, "begin")
+    change(pair, organization)
+    source, target = (pair.cells.databases[name] for name in NAMES)
+    lead = source.sql("select id from app.lead where organization_id = %s limit 1", organization)[0]["id"]
+    run = moves.run
+
+    def change_target(statement: str) -> None:
+        with target.connect() as connection:
+            connection.execute("set session_replication_role = replica")
+            connection.execute(statement, {"organization": organization, "lead": lead})
+
+    def insert(step: str) -> None:
+        if step == "make_slot":
+            change_target(
+                "insert into app.lead (organization_id, id, email) values (%(organization)s, %(lead)s, 'x@example.com')"
+            )
+
+    with patch.object(moves, "ERRORS", 1):
+        with patch.object(moves, "run", lambda move: run(move, insert)):
+            text = said(pair, organization)
+            assert "has failed" in text
+            assert "a row that is there already" in text
+        if is_removed:
+            change_target("delete from app.lead where organization_id = %(organization)s and id = %(lead)s")
+            # The errors of before don't count.
+            arrived(pair, organization)
+        else:
+            aborted(pair, organization)
+
+
+@long
+def test_a_wrong_password_is_named_and_replaced(pair: Pair) -> None:
+    organization, name = begun(pair)
+    source = pair.cells.databases["a"]
+    change(pair, organization)
+    run = moves.run
+
+    def spoil(step: str) -> None:
+        """As if the validity of the password had ended, or a DBA had changed it."""
+        if step == "subscribe":
+            source.sql(f"alter role {name} password 'other' valid until '2020-01-01'")
+            wait_for(lambda: source.sql("select pid from pg_stat_replication"))
+            source.sql("select pg_terminate_backend(pid) from pg_stat_replication")
+
+    with patch.object(moves, "run", lambda move: run(move, spoil)), patch.object(moves, "SILENCE", 2.0):
+        assert "a wrong password, which --resume replaces" in said(pair, organization)
+    arrived(pair, organization)
+
+
+@long
+def test_the_password_is_renewed_while_the_move_takes_long(pair: Pair) -> None:
+    organization, name = begun(pair, "make_slot")
+    (source, target), run = (pair.cells.databases[cell] for cell in NAMES), moves.run
+    change(pair, organization)
+
+    def shorten(step: str) -> None:
+        if step == "subscribe":
+            query = "select bool_and(srsubstate = 'r') as is_copied from pg_subscription_rel"
+            wait_for(lambda: target.sql(query)[0]["is_copied"])
+            hour = source.sql("select (now() + interval '1 hour')::text as hour")[0]["hour"]
+            source.sql(f"alter role {name} valid until '{hour}'")
+        elif step == "catch_up":
+            query = "select rolvaliduntil > now() + interval '23 hours' as is_new from pg_roles where rolname = %s"
+            assert source.sql(query, name) == [{"is_new": True}]
+
+    with patch.object(moves, "run", lambda move: run(move, shorten)), patch.object(moves, "RENEWAL", 0.0):
+        arrived(pair, organization)
+
+
+@long
+def test_a_cell_without_free_processes_is_named(pair: Pair) -> None:
+    organization, _ = begun(pair, "make_slot")
+    change(pair, organization)
+    host = pair.hosts["b"]
+    host.database.sql("alter system set max_logical_replication_workers = 0")
+    host.end()
+    host.start()
+    try:
+        with patch.object(moves, "SILENCE", 3.0):
+            assert "max_logical_replication_workers" in said(pair, organization)
+    finally:
+        host.database.sql("alter system reset max_logical_replication_workers")
+        host.end()
+        host.start()
+    arrived(pair, organization)
+
+
+@long
+def test_a_source_without_free_senders_is_named(pair: Pair) -> None:
+    organization, _ = begun(pair, "make_slot")
+    change(pair, organization)
+    source = pair.cells.databases["a"]
+    with ExitStack() as opened:
+        with suppress(psycopg.OperationalError):  # none is left
+            while True:
+                opened.enter_context(psycopg.connect(source.url() + "&replication=database"))
+        assert "max_wal_senders" in said(pair, organization)
+    arrived(pair, organization)
+
+
+def test_a_cell_without_the_key_of_the_credentials_is_refused(pair: Pair) -> None:
+    acme = pair.make()
+    source, target = (pair.cells.databases[name] for name in NAMES)
+    keys = [vault.key_id(key) for key in (WORKER_KEY, bytes(32))]
+    announce = "select webhook.announce_keys(%s, %s)"
+    publics = [sealing.public_bytes(sealing.private_key_of(key)) for key in (WORKER_KEY, bytes(32))]
+
+    def refused(key: str) -> bool:
+        text = mistake(pair.cells.leads("organizations", "move", acme.id, "--to", "b"))
+        return f"The workers of b don't have the key {key} of a" in text
+
+    try:
+        target.sql(announce, keys[1:], publics[1:], login="leads_worker")
+        assert refused(keys[0])
+        # The same current key, and a secret that still has the one before.
+        make_webhook(source, acme, secret_key=keys[0])
+        source.sql(announce, keys[::-1], publics[::-1], login="leads_worker")
+        assert refused(keys[0])
+        assert pair.places(acme.id) == ("here", "absent")
+        # The other order of the keys does no harm.
+        target.sql(announce, keys, publics, login="leads_worker")
+        moved(pair.cells, acme.id, "b")
+    finally:
+        for database in (source, target):
+            database.sql(announce, keys[:1], publics[:1], login="leads_worker")
+
+
+def test_different_releases_are_refused(pair: Pair) -> None:
+    acme = pair.make()
+    target = pair.cells.databases["b"]
+    definition = target.sql("select pg_get_functiondef('api.release_version'::regproc) as text")[0]["text"]
+    target.sql("create or replace function api.release_version() returns text language sql stable return '1.0.0'")
+    try:
+        text = mistake(pair.cells.leads("organizations", "move", acme.id, "--to", "b"))
+    finally:
+        target.sql(definition)
+    assert text.startswith("The cells have different releases: a ")
+    assert text.endswith("b 1.0.0. Upgrade the older one first, with leads migrate.")
+    assert pair.places(acme.id) == ("here", "absent")
