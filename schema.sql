@@ -16366,7 +16366,8 @@ begin
     from pg_catalog.pg_stat_get_activity(pg_backend_pid()) as a
     left join pg_catalog.pg_stat_subscription as s on s.pid = a.pid;
     -- A superuser's session, or a subscription that no move has made.
-    if v_worker.backend_type = 'client backend' or v_worker.subname not like 'leads\_move\_%' then
+    -- Null is hidden from the role of a function, which runs in a client's session.
+    if coalesce(v_worker.backend_type, 'client backend') = 'client backend' or v_worker.subname not like 'leads\_move\_%' then
       return coalesce(new, old);
     end if;
     v_organization_id := (

@@ -124,6 +124,9 @@ def test_a_missing_policy_is_detected_with_a_forged_pin(proofs: Runs, policy: st
 def test_the_linter_finds_each_missing_predicate_or_a_scene_does(world: World) -> None:
     tables, missed, count = lint_sql.known_tables(lint_sql.ROOT), [], 0
     for name, definition in definitions(world.connection).items():
+        # A subscription runs it, which no scene does: tests/cells/test_move.py proves it.
+        if name.startswith("app.tg_check_arrival"):
+            continue
         for mutant in mutants(name, definition):
             count += 1
             if not is_found_by_the_linter(definition, mutant.statement, tables):
