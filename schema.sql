@@ -14744,6 +14744,32 @@ begin
       v_first_stored := v_stored;
     end if;
   end loop;
+  if v_first is null then
+    for v_lead in
+      select l.*
+      from app.lead as l
+      where l.organization_id = v_organization_id and (l.created_at, l.id) < (v_at, v_id) and l.created_at >= v_start_at
+      order by l.created_at desc, l.id desc
+    loop
+      if v_read = v_most_leads or cardinality(v_items) = found_leads.page_size then
+        return app.page(v_items, found_leads.page_size, app.cursor_text(format(
+          '{"created_at":"%s","id":"%s"}', app.utc_text(v_at), v_id
+        )));
+      end if;
+      v_read := v_read + 1;
+      v_at := v_lead.created_at;
+      v_id := v_lead.id;
+      if
+        (found_leads.stages is null or v_lead.pipeline_stage = any (found_leads.stages))
+        and (found_leads.sources is null or v_lead.source = any (found_leads.sources))
+        and app.has_words(v_lead.name, v_lead.company, v_lead.email, found_leads.words)
+      then
+        v_items := v_items || coalesce(v_lead.item, app.computed_lead_item(v_lead));
+      end if;
+    end loop;
+    return app.page(v_items, found_leads.page_size, null);
+  end if;
+
   if cardinality(v_first_stored) > v_most_stored then
     -- The end of the range is computed here, because || is not leakproof: in the query, row-level security would not let the
     -- index use it.
@@ -14754,7 +14780,7 @@ begin
   v_others := array_remove(found_leads.words, v_first);
 
   loop
-    -- Each part but one is empty, and the leads that wait for their words.
+    -- One of the first two parts is empty. The third has the leads that wait for their words.
     select coalesce(array_agg(c.created_at), '{}'), coalesce(array_agg(c.id), '{}') into v_times, v_ids
     from (
       select e.created_at, e.lead_id as id
@@ -14787,20 +14813,7 @@ begin
       cross join lateral (
         select l.created_at, l.id from app.lead as l where l.organization_id = v_organization_id and l.id = u.id offset 0
       ) as l
-      where v_first is not null and (l.created_at, l.id) < (v_at, v_id) and l.created_at >= v_start_at
-      union
-      select l.created_at, l.id
-      from (
-        select l.created_at, l.id
-        from app.lead as l
-        where
-          v_first is null
-          and l.organization_id = v_organization_id
-          and (l.created_at, l.id) < (v_at, v_id)
-          and l.created_at >= v_start_at
-        order by l.created_at desc, l.id desc
-        limit v_batch
-      ) as l
+      where (l.created_at, l.id) < (v_at, v_id) and l.created_at >= v_start_at
       order by 1 desc, 2 desc
       limit v_batch
     ) as c;
@@ -14811,8 +14824,7 @@ begin
         select c.id
         from unnest(v_ids) as c (id)
         where
-          v_first is null
-          or c.id = any (v_unindexed)
+          c.id = any (v_unindexed)
           or not exists (
             select
             from unnest(v_others) as o (word)
@@ -14834,7 +14846,7 @@ begin
         (found_leads.stages is null or v_lead.pipeline_stage = any (found_leads.stages))
         and (found_leads.sources is null or v_lead.source = any (found_leads.sources))
         and (
-          (v_first is not null and v_lead.id <> all (v_unindexed))
+          v_lead.id <> all (v_unindexed)
           or app.has_words(v_lead.name, v_lead.company, v_lead.email, found_leads.words)
         )
       then
