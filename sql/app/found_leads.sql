@@ -30,6 +30,8 @@ declare
   v_limit integer;
   v_count integer;
   v_least integer := v_most_entries;
+  v_reach timestamptz;
+  v_first_reach timestamptz;
   v_first text;
   v_first_end text;
   v_first_stored text[] := '{}';
@@ -65,8 +67,23 @@ begin
       order by w.word
       limit v_limit
     ) as w;
-    if v_count < v_least then
+    -- Of words that have as many entries, the first is the one whose newest hundred reach back furthest.
+    v_reach := case when cardinality(v_stored) <= v_most_stored and cardinality(found_leads.words) > 1 then (
+      select e.created_at
+      from unnest(v_stored) as s (word)
+      cross join lateral (
+        select w.created_at
+        from app.lead_word as w
+        where w.organization_id = v_organization_id and w.word = s.word and (w.created_at, w.lead_id) < (v_at, v_id)
+        order by w.created_at desc, w.lead_id desc
+        limit 100
+      ) as e
+      order by e.created_at desc
+      limit 1 offset 99
+    ) end;
+    if v_count < v_least or (v_count = v_least and v_reach < v_first_reach) then
       v_least := v_count;
+      v_first_reach := v_reach;
       v_first := v_word;
       v_first_stored := v_stored;
     end if;
@@ -201,7 +218,7 @@ comment on function app.found_leads(
 ) is
 $$The answer with the leads that have all words, newest first.
 
-The entries of one word in app.lead_word lead to the leads, newest first. The other words are compared with the stored words
+The entries of the rarest word in app.lead_word lead to the leads, newest first. The other words are compared with the stored words
 of these leads. If each word is the beginning of more than 32 stored words with 5,000 entries and more, or if 500 leads and more
 wait for their words, the leads themselves are read. At most 5,000 leads or entries are read for a page, so that a page can have
 fewer rows than page_size, and a next one.
