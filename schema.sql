@@ -14890,10 +14890,10 @@ ALTER FUNCTION app.found_leads(organization_id uuid, words text[], stages text[]
 
 COMMENT ON FUNCTION app.found_leads(organization_id uuid, words text[], stages text[], sources text[], before timestamp with time zone, before_id uuid, start_at timestamp with time zone, page_size integer) IS 'The answer with the leads that have all words, newest first.
 
-The entries of the rarest word in app.lead_word lead to the leads, newest first. The other words are compared with the stored words
-of these leads. If each word is the beginning of more than 32 stored words with 5,000 entries and more, or if 500 leads and more
-wait for their words, the leads themselves are read. At most 5,000 leads or entries are read for a page, so that a page can have
-fewer rows than page_size, and a next one.
+The entries of the rarest word in app.lead_word lead to the leads, newest first. The other words are compared with the stored
+words of these leads. If each word is the beginning of more than 32 stored words with 5,000 entries and more, or if 500 leads
+and more wait for their words, the leads themselves are read. At most 5,000 leads or entries are read for a page, so that a page
+can have fewer rows than page_size, and a next one.
 
 words: those of app.search_words. stages, sources: the values of the filters; null: no filter. before, before_id: the upper
 bound of the page, exclusive. start_at: the lower bound, inclusive. page_size: 1 to 200.';

@@ -29,7 +29,7 @@ from bench.scale.data import CONTROL, SHARED_EMAIL, SHARED_PHONE
 from bench.scale.site import Organization, Site
 
 CALLS = 8
-"""Calls in a block, after one that is not measured."""
+"""Calls in a block, after as many that are not measured."""
 SIGNALS, SCORES = 120, 60
 """Of the lead whose pages of signals and scores are read."""
 RANDOM = 2_000
@@ -89,8 +89,9 @@ class Side:
 
     def block(self, case: Case) -> None:
         """Sends CALLS requests, and notes what they cost."""
-        # After the other database's turn the first request costs more.
-        self.send(next(case.requests))
+        # After the other database's turn the first requests cost more, and the large one has more turns.
+        for request in itertools.islice(case.requests, CALLS):
+            self.send(request)
         before = _nanoseconds(self.backends), _nanoseconds(self._servers), perf_counter()
         for request in itertools.islice(case.requests, CALLS):
             self.send(request)
