@@ -24,6 +24,7 @@ from app import embedded
 from app.cli import migrate
 from app.settings import ROOT
 from tests.support import entrances, excluded
+from tests.support.cells import Cells, cells_behind_router
 from tests.support.database import Database, Organization, announce_worker_key, create_database, make_organization
 from tests.support.entrances import ENTRANCE, Entrances
 from tests.support.process import Leads, Server, leads_on
@@ -196,6 +197,18 @@ def new_server(
         process.terminate()
     for process in started:
         process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def cells(
+    tmp_path_factory: pytest.TempPathFactory,
+    new_database: Callable[..., Database],
+    new_server: Callable[..., Server],
+) -> Iterator[Cells]:
+    """The cells east and west behind a router. Their databases are on one PostgreSQL server."""
+    folder: Path = tmp_path_factory.mktemp("cells")
+    with cells_behind_router(folder, ["east", "west"], new_database, new_server) as started:
+        yield started
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,6 @@ requests, and a cell that others control and that lies about its keys.
 
 import re
 import socket
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -15,9 +13,8 @@ from app.cells import database as reading
 from app.cells.router import RuntimeMap
 from app.cli.keys import digest
 from app.cli.move import publisher
-from tests.support.cells import Cells, cells_behind_router
-from tests.support.database import Database, Organization
-from tests.support.process import Server
+from tests.support.cells import Cells
+from tests.support.database import Organization
 from tests.support.router import needs_router
 
 pytestmark = needs_router
@@ -113,17 +110,6 @@ REQUESTS = {
     + "Content-Length: 0\r\n\r\n",
     "request in the id": HEAD + "X-Request-Id: a%0d%0a%0d%0a{encoded}\r\nContent-Length: 0\r\n\r\n",
 }
-
-
-@pytest.fixture(scope="module")
-def cells(
-    tmp_path_factory: pytest.TempPathFactory,
-    new_database: Callable[..., Database],
-    new_server: Callable[..., Server],
-) -> Iterator[Cells]:
-    folder: Path = tmp_path_factory.mktemp("cells")
-    with cells_behind_router(folder, ["east", "west"], new_database, new_server) as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

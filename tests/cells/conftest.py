@@ -1,4 +1,4 @@
-"""Two cells behind a router: databases of one server, or servers between which organizations can move."""
+"""Two cells behind a router, between which organizations can move."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,21 +8,10 @@ import pytest
 
 from app.cells import moves
 from tests.support import router
-from tests.support.cells import Cells, cells_behind_router, make_cells
+from tests.support.cells import make_cells
 from tests.support.database import Database
 from tests.support.moving import Pair, prepare, two_hosts
 from tests.support.process import Server, printed
-
-
-@pytest.fixture(scope="module")
-def cells(
-    tmp_path_factory: pytest.TempPathFactory,
-    new_database: Callable[..., Database],
-    new_server: Callable[..., Server],
-) -> Iterator[Cells]:
-    folder: Path = tmp_path_factory.mktemp("cells")
-    with cells_behind_router(folder, ["east", "west"], new_database, new_server) as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
@@ -280,30 +280,32 @@ def test_every_acknowledged_write_exists_once_after_moves_there_and_back(pair: P
     check_moves_while_all_write(pair.cells, pair.hosts, organizations, pair.cells.client, 3 if IS_LONG else 1)
 
 
+@contextmanager
+def both_working(pair: Pair, folder: Path) -> Iterator[tuple[simulator.Simulator, hooks.Hooks]]:
+    """Runs the workers of both cells, a vendor, and a receiver of webhooks, until the block ends."""
+    with ExitStack() as stack:
+        vendor = stack.enter_context(simulator.running())
+        receiver = stack.enter_context(hooks.receiving())
+        for name in NAMES:
+            logs = folder / name
+            logs.mkdir()
+            worker = stack.enter_context(pushing.working(pair.cells.databases[name], logs))
+        # Both workers have announced their key.
+        wait_for(lambda: "The worker is running" in worker.log.read_text())
+        yield vendor, receiver
+
+
 @long
 def test_no_push_and_no_delivery_is_lost_or_doubled(pair: Pair, tmp_path: Path) -> None:
-    source, target = (pair.cells.databases[name] for name in NAMES)
-    folders = [tmp_path / name for name in NAMES]
-    for folder in folders:
-        folder.mkdir()
-    with (
-        simulator.running() as vendor,
-        hooks.receiving() as receiver,
-        pushing.working(source, folders[0]),
-        pushing.working(target, folders[1]) as other,
-    ):
-        # Both workers have announced their key.
-        wait_for(lambda: "The worker is running" in other.log.read_text())
+    source = pair.cells.databases["a"]
+    with both_working(pair, tmp_path) as (vendor, receiver):
         acme = pair.make(0, environment="live")
         pushing.connect(source, acme, vendor, settle_seconds=1)
         vendor.lag, vendor.latency = 0.5, 0.2
         receiver.add(source, acme, "/hook")
         receiver.latency["/hook"] = 0.2
         writer = Writer(pair.cells.client(acme.keys["write"]), {"name": "Ada Abbott", "pipeline_stage": "qualified"})
-        is_over = threading.Event()
-        thread = threading.Thread(target=writer.run, args=(is_over, 0.1))
-        thread.start()
-        try:
+        with writer.running(0.1):
             wait_for(lambda: vendor.contacts and receiver.messages)
             moved(pair.cells, acme.id, "b")
             deleted(pair.cells, pair.hosts, acme.id, "a")
@@ -311,9 +313,6 @@ def test_no_push_and_no_delivery_is_lost_or_doubled(pair: Pair, tmp_path: Path) 
             # The other cell pushes.
             wait_for(lambda: len(vendor.contacts) > count + 3)
             moved(pair.cells, acme.id, "a")
-        finally:
-            is_over.set()
-            thread.join()
         query = "select count(*) as count from crm.sync where organization_id = %s and run_at is null and status = 'ok'"
         wait_for(lambda: source.sql(query, acme.id)[0]["count"] == len(writer.leads), 240)
         made = {"lead.created", "lead.crm_pushed"}
@@ -419,17 +418,7 @@ def test_a_large_transaction_causes_no_error(pair: Pair) -> None:
 @long
 def test_one_cell_pushes_and_delivers_after_each_kill(pair: Pair, tmp_path: Path) -> None:
     """The workers of both cells run all the time, also between the kill and the next command."""
-    folders = [tmp_path / name for name in NAMES]
-    for folder in folders:
-        folder.mkdir()
-    source, target = (pair.cells.databases[name] for name in NAMES)
-    with (
-        simulator.running() as vendor,
-        hooks.receiving() as receiver,
-        pushing.working(source, folders[0]),
-        pushing.working(target, folders[1]) as other,
-    ):
-        wait_for(lambda: "The worker is running" in other.log.read_text())
+    with both_working(pair, tmp_path) as (vendor, receiver):
         vendor.lag, vendor.latency = 0.2, 0.1
         for step in STEPS:
             check_work_after_a_kill(pair, step, vendor, receiver)
@@ -443,18 +432,12 @@ def check_work_after_a_kill(pair: Pair, step: str, vendor: simulator.Simulator, 
     receiver.add(source, acme, hook)
     receiver.latency[hook] = 0.1
     writer = Writer(pair.cells.client(acme.keys["write"]), {"name": "Ada Abbott", "pipeline_stage": "qualified"})
-    is_over = threading.Event()
-    thread = threading.Thread(target=writer.run, args=(is_over, 0.1))
-    thread.start()
-    try:
+    with writer.running(0.1):
         wait_for(lambda: receiver.of(hook))
         killed_after(pair.cells, step, "move", acme.id, "--to", "b")
-        is_over.wait(1)
+        time.sleep(1)
         moved(pair.cells, acme.id, "b")
-        is_over.wait(0.5)
-    finally:
-        is_over.set()
-        thread.join()
+        time.sleep(0.5)
     assert writer.faults == [], step
     leads = set(writer.leads)
     expected = {(lead, type) for lead in leads for type in ("lead.created", "lead.crm_pushed")}

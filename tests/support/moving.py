@@ -10,7 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -225,11 +225,24 @@ class Writer:
     refused: int = 0
     faults: list[str] = field(default_factory=list)
 
-    def run(self, is_over: threading.Event, pause: float = 0) -> None:
-        while not is_over.wait(pause):
-            email = f"{uuid.uuid4().hex}@example.com"
-            while not self.write(email):
-                time.sleep(0.05)
+    @contextmanager
+    def running(self, pause: float = 0) -> Iterator[None]:
+        """Writes during the block, with a pause of so many seconds before each lead."""
+        is_over = threading.Event()
+
+        def run() -> None:
+            while not is_over.wait(pause):
+                email = f"{uuid.uuid4().hex}@example.com"
+                while not self.write(email):
+                    time.sleep(0.05)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        try:
+            yield
+        finally:
+            is_over.set()
+            thread.join()
 
     def write(self, email: str) -> bool:
         """Whether the lead was created, or will never be."""
@@ -266,19 +279,13 @@ def check_moves_while_all_write(
     home, other = hosts
     acme = organizations[0]
     writers = [Writer(client(each.keys["write"])) for each in organizations]
-    is_over = threading.Event()
-    threads = [threading.Thread(target=writer.run, args=(is_over,)) for writer in writers]
-    for thread in threads:
-        thread.start()
-    try:
+    with ExitStack() as stack:
+        for writer in writers:
+            stack.enter_context(writer.running())
         for _ in range(rounds):
             for source, target in ((home, other), (other, home)):
                 moved(cells, acme.id, target)
                 deleted(cells, hosts, acme.id, source)
-    finally:
-        is_over.set()
-        for thread in threads:
-            thread.join()
     assert [writer.faults for writer in writers] == [[] for _ in writers], [writer.faults for writer in writers]
     assert [writer.refused for writer in writers[1:]] == [0] * (len(writers) - 1)
     database = cells.databases[home]
