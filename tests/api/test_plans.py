@@ -283,6 +283,25 @@ def test_no_search_costs_more(session: Session, q: str, most: int) -> None:
     assert buffers(session, f"api.list_leads(q => '{q}')") < most
 
 
+def test_a_search_follows_the_rarer_of_two_frequent_words(session: Session, alice: Organization) -> None:
+    """Of each word, more entries exist than are counted. The longer word is compared first."""
+    session.execute("set local session_replication_role = replica")
+    session.execute("delete from audit.unsealed")
+    session.execute(
+        "insert into app.lead_word (organization_id, lead_id, word, created_at) "
+        "select l.organization_id, l.id, w.word, l.created_at "
+        "from (select *, row_number() over (order by created_at, id) as n from app.lead) as l "
+        "cross join (values ('frequently', 1), ('seldom', 10)) as w (word, every) "
+        "where l.organization_id = %s and l.n %% w.every = 0",
+        [alice.id],
+    )
+    rows = session.execute(
+        "select word, count(*) from app.lead_word where organization_id = %s group by word", [alice.id]
+    )
+    assert all(row["count"] > 1000 for row in rows.fetchall())
+    assert buffers(session, "api.list_leads(q => 'frequently seldom')") < 2000
+
+
 def test_a_word_of_another_organization_costs_and_shows_nothing(
     session: Session, database: Database, alice: Organization
 ) -> None:
