@@ -137,8 +137,14 @@ def leave(user: "subprocess.Popen[str]") -> None:
 
 
 def server_pid(place: Path) -> int | None:
-    file = place / "postgres" / "postmaster.pid"
-    return int(file.read_text().split()[0]) if file.exists() else None
+    """Return the server's process; None if there is no postmaster.pid.
+    A server that starts creates the file empty.
+    """
+    try:
+        lines = (place / "postgres" / "postmaster.pid").read_text().splitlines()
+    except FileNotFoundError:
+        return None
+    return int(lines[0]) if lines else None
 
 
 def ask(url: str, query: str) -> tuple[object, ...]:
