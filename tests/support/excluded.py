@@ -56,7 +56,7 @@ _FAULT = "test_a_fault_of_the_database_or_its_session_is_503_and_the_log_has_its
 
 _SESSIONS = "It watches or ends the sessions of the API server, which are those of the router's database."
 _NOT_NOTIFIED = (
-    "It changes a cell, which notifies the API servers of its own database. The one of the router reads again after 5 min."
+    "It changes a cell, which notifies the API servers of its own database. The one of the router reads it 5 min later."
 )
 
 PLPROXY = {
