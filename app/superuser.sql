@@ -1,6 +1,10 @@
 -- superuser.sql - what only a superuser may change in a database, and a copy made from a template
 -- lacks. May be run again. It changes only what isn't as wanted yet: any login can lock a row of the
 -- catalogue, such as the database's with GRANT CONNECT in an open transaction.
+
+-- Otherwise functions of the database's owner, who chooses the default, could run as the superuser.
+set search_path = pg_catalog, pg_temp;
+
 do $$
 declare
   v_owner name := (select d.datdba::regrole from pg_catalog.pg_database as d where d.datname = current_database());
@@ -138,3 +142,5 @@ exception
     );
 end;
 $$;
+
+reset search_path;

@@ -18,6 +18,17 @@ begin
       message = format('The database %s has no table api.route.', current_database()),
       hint = 'Connect to the database of the router. If this is it, run: leads migrate';
   end if;
+  -- Its owner could have made tables there, whose triggers would run with the rights of this script.
+  if exists (
+    select
+    from pg_catalog.pg_namespace as n
+    join pg_catalog.pg_roles as r on r.oid = n.nspowner
+    where n.nspname = 'router' and not r.rolsuper
+  ) then
+    raise exception using
+      message = 'The schema router belongs to a role that is no superuser.',
+      hint = 'Find out who has created it, and drop it: drop schema router cascade;';
+  end if;
   if exists (select from app.organization) then
     raise exception using
       message = format('The database %s has organizations.', current_database()),
@@ -25,12 +36,11 @@ begin
   end if;
 end $$;
 
-create extension if not exists plproxy;
-
 create schema if not exists router;
 revoke all on schema router from public;
 grant usage on schema router to leads_auth, leads_exec, leads_intake, leads_operator;
 comment on schema router is 'What the router of the cells has: the cell of each key, and the functions that call the cells.';
+create extension if not exists plproxy schema router;
 
 create table if not exists router.cell (
   number integer primary key,

@@ -13,6 +13,13 @@ _KEPT = ("host", "hostaddr", "port", "dbname", "sslmode", "channel_binding", "ta
 """What an address of leads_operator says about a database also for a connection that comes from another machine. Its
 files, such as passfile and sslrootcert, are on the operator's machine."""
 
+BEGIN = """\
+begin;
+-- Otherwise functions of the database's owner, who chooses the default, could run as the superuser.
+set local search_path = pg_catalog, pg_temp;
+"""
+"""The beginning of a superuser's script."""
+
 
 def script(cell: Cell, cells: tuple[Cell, ...], addresses: Mapping[str, str]) -> str:
     """The script for a cell. addresses: those of other cells that differ from their operator_url. Raises Mistake."""
@@ -31,7 +38,7 @@ def script(cell: Cell, cells: tuple[Cell, ...], addresses: Mapping[str, str]) ->
         else sql.SQL("\n-- There is no other cell yet.\ndelete from cell.peer;\n")
     )
     body = (Path(__file__).parent / "prepare.sql").read_text(encoding="utf-8")
-    return f"-- For the cell {cell.name}.\nbegin;\n\n{body}{registration.as_string()}\ncommit;\n"
+    return f"-- For the cell {cell.name}.\n{BEGIN}\n{body}{registration.as_string()}\ncommit;\n"
 
 
 def address_of(cell: Cell, option: str) -> str:

@@ -35,7 +35,7 @@ def script(cells: Sequence[Cell], addresses: Mapping[str, str]) -> str:
         "insert into listed_cell (number, name, address)\nvalues\n  {};\n"
     ).format(rows)
     body = (Path(__file__).parent / "plproxy.sql").read_text(encoding="utf-8")
-    return f"begin;\n\n{listed.as_string()}\n{body}\ncommit;\n"
+    return f"{preparation.BEGIN}\n{listed.as_string()}\n{body}\ncommit;\n"
 
 
 def _address(cell: Cell, addresses: Mapping[str, str]) -> str:
