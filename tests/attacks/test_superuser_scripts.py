@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import psycopg
 import pytest
@@ -65,12 +66,10 @@ def runs(database: Database, script: str) -> bool:
     with database.connect("leads_migrator") as connection:
         connection.execute("alter sequence evil.runs restart")
     with database.connect() as connection:
-        try:
+        # The shared server is no cell and has no PL/Proxy.
+        with suppress(psycopg.errors.RaiseException, psycopg.errors.FeatureNotSupported):
             connection.execute(script.encode())
-        except psycopg.Error as error:
-            # The shared server is no cell and has no PL/Proxy.
-            assert error.sqlstate in ("P0001", "0A000", "58P01"), error
-            connection.rollback()
+        connection.rollback()
         rows = connection.execute("select is_called from evil.runs").fetchall()
     return bool(rows[0]["is_called"])
 
