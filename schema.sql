@@ -14692,22 +14692,13 @@ CREATE FUNCTION app.found_leads(organization_id uuid, words text[], stages text[
 declare
   v_organization_id uuid := found_leads.organization_id;
   v_start_at timestamptz := found_leads.start_at;
-  v_most_stored integer := 32;
-  v_most_entries integer := 5000;
-  v_most_leads integer := 5000;
+  v_most_read integer := 5000;
   v_most_unindexed integer := 500;
   v_unindexed uuid[] := app.unindexed_leads(v_organization_id, v_most_unindexed);
-  v_is_indexed boolean := cardinality(v_unindexed) < v_most_unindexed;
-  v_word text;
-  v_stored text[];
-  v_limit integer;
-  v_count integer;
-  v_least integer := v_most_entries;
-  v_reach timestamptz;
-  v_first_reach timestamptz;
+  v_rarest record;
   v_first text;
   v_first_end text;
-  v_first_stored text[] := '{}';
+  v_first_stored text[];
   v_others text[];
   v_at timestamptz := found_leads.before;
   v_id uuid := found_leads.before_id;
@@ -14718,81 +14709,22 @@ declare
   v_lead app.lead_values;
   v_items text[] := '{}';
 begin
-  -- The entries of one word lead to the leads: of the word with the fewest entries, as far as they are counted. Long words
-  -- come first, which are mostly the rarest.
-  for v_word in
-    select u.word from unnest(found_leads.words) as u (word) where v_is_indexed order by char_length(u.word) desc
-  loop
-    v_stored := app.stored_words(v_organization_id, v_word, v_most_stored + 1);
-    -- The index has the entries of one stored word in the order of the leads, so there may be any number of them. Those of
-    -- many stored words are sorted.
-    v_limit := case
-      when cardinality(v_stored) > v_most_stored then v_least
-      when cardinality(found_leads.words) = 1 then 0
-      else least(v_least, 1000)
-    end;
-    select count(*) into v_count
-    from (
-      select
-      from app.lead_word as w
-      where w.organization_id = v_organization_id and w.word >= v_word and w.word < v_word || U&'\+10FFFF'
-      -- The order selects the index.
-      order by w.word
-      limit v_limit
-    ) as w;
-    -- Of words that have as many entries, the first is the one whose newest hundred reach back furthest.
-    v_reach := case when cardinality(v_stored) <= v_most_stored and cardinality(found_leads.words) > 1 then (
-      select e.created_at
-      from unnest(v_stored) as s (word)
-      cross join lateral (
-        select w.created_at
-        from app.lead_word as w
-        where w.organization_id = v_organization_id and w.word = s.word and (w.created_at, w.lead_id) < (v_at, v_id)
-        order by w.created_at desc, w.lead_id desc
-        limit 100
-      ) as e
-      order by e.created_at desc
-      limit 1 offset 99
-    ) end;
-    if v_count < v_least or (v_count = v_least and v_reach < v_first_reach) then
-      v_least := v_count;
-      v_first_reach := v_reach;
-      v_first := v_word;
-      v_first_stored := v_stored;
-    end if;
-  end loop;
-  if v_first is null then
-    for v_lead in
-      select l.*
-      from app.lead as l
-      where l.organization_id = v_organization_id and (l.created_at, l.id) < (v_at, v_id) and l.created_at >= v_start_at
-      order by l.created_at desc, l.id desc
-    loop
-      if v_read = v_most_leads or cardinality(v_items) = found_leads.page_size then
-        return app.page(v_items, found_leads.page_size, app.cursor_text(format(
-          '{"created_at":"%s","id":"%s"}', app.utc_text(v_at), v_id
-        )));
-      end if;
-      v_read := v_read + 1;
-      v_at := v_lead.created_at;
-      v_id := v_lead.id;
-      if
-        (found_leads.stages is null or v_lead.pipeline_stage = any (found_leads.stages))
-        and (found_leads.sources is null or v_lead.source = any (found_leads.sources))
-        and app.has_words(v_lead.name, v_lead.company, v_lead.email, found_leads.words)
-      then
-        v_items := v_items || coalesce(v_lead.item, app.computed_lead_item(v_lead));
-      end if;
-    end loop;
-    return app.page(v_items, found_leads.page_size, null);
+  -- Each lead that waits for its words is read for every page. So if many wait, no entries are used.
+  if cardinality(v_unindexed) < v_most_unindexed then
+    v_rarest := app.rarest_word(v_organization_id, found_leads.words, v_at, v_id);
+    v_first := v_rarest.word;
+    v_first_stored := v_rarest.stored;
   end if;
-
-  if cardinality(v_first_stored) > v_most_stored then
+  if v_first is null then
+    return app.read_leads(
+      v_organization_id, found_leads.words, found_leads.stages, found_leads.sources, v_at, v_id, v_start_at,
+      found_leads.page_size
+    );
+  elsif v_first_stored is null then
     -- The end of the range is computed here, because || is not leakproof: in the query, row-level security would not let the
     -- index use it.
     v_first_end := v_first || U&'\+10FFFF';
-    v_first_stored := '{}';
-    v_batch := v_most_entries;
+    v_batch := v_most_read;
   end if;
   v_others := array_remove(found_leads.words, v_first);
 
@@ -14877,12 +14809,12 @@ begin
     v_read := v_read + v_batch;
     v_at := v_times[v_batch];
     v_id := v_ids[v_batch];
-    if v_read >= v_most_leads then
+    if v_read >= v_most_read then
       return app.page(v_items, found_leads.page_size, app.cursor_text(format(
         '{"created_at":"%s","id":"%s"}', app.utc_text(v_at), v_id
       )));
     end if;
-    v_batch := least(4 * v_batch, v_most_leads - v_read);
+    v_batch := least(4 * v_batch, v_most_read - v_read);
   end loop;
 end $$;
 
@@ -15791,6 +15723,78 @@ ALTER FUNCTION app.raise_precondition_failed(if_match text) OWNER TO leads_owner
 
 COMMENT ON FUNCTION app.raise_precondition_failed(if_match text) IS 'Raises PT412 precondition_failed. The hint names the proxy that has probably altered the tag, if one has.';
 
+CREATE FUNCTION app.rarest_word(organization_id uuid, words text[], before timestamp with time zone, before_id uuid, OUT word text, OUT stored text[]) RETURNS record
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_sort TO 'off'
+    AS $$
+#variable_conflict use_column
+declare
+  v_organization_id uuid := rarest_word.organization_id;
+  v_most_stored integer := 32;
+  v_word text;
+  v_stored text[];
+  v_is_sorted boolean;
+  v_limit integer;
+  v_count integer;
+  v_least integer := 5000;
+  v_reach timestamptz;
+  v_first_reach timestamptz;
+begin
+  -- Entries are counted only as far as those of the best word until then. Long words come first, which are mostly the rarest.
+  for v_word in select u.word from unnest(rarest_word.words) as u (word) order by char_length(u.word) desc loop
+    v_stored := app.stored_words(v_organization_id, v_word, v_most_stored + 1);
+    -- The index has the entries of one stored word in the order of the leads, so there may be any number of them. Those of
+    -- many stored words are sorted.
+    v_is_sorted := cardinality(v_stored) > v_most_stored;
+    v_limit := case
+      when v_is_sorted then v_least
+      when cardinality(rarest_word.words) = 1 then 0
+      else least(v_least, 1000)
+    end;
+    select count(*) into v_count
+    from (
+      select
+      from app.lead_word as w
+      where w.organization_id = v_organization_id and w.word >= v_word and w.word < v_word || U&'\+10FFFF'
+      -- The order selects the index.
+      order by w.word
+      limit v_limit
+    ) as w;
+    -- Of words that have as many entries, the first is the one whose newest hundred reach back furthest.
+    v_reach := case when not v_is_sorted and cardinality(rarest_word.words) > 1 then (
+      select e.created_at
+      from unnest(v_stored) as s (word)
+      cross join lateral (
+        select w.created_at
+        from app.lead_word as w
+        where
+          w.organization_id = v_organization_id
+          and w.word = s.word
+          and (w.created_at, w.lead_id) < (rarest_word.before, rarest_word.before_id)
+        order by w.created_at desc, w.lead_id desc
+        limit 100
+      ) as e
+      order by e.created_at desc
+      limit 1 offset 99
+    ) end;
+    if v_count < v_least or (v_count = v_least and v_reach < v_first_reach) then
+      v_least := v_count;
+      v_first_reach := v_reach;
+      rarest_word.word := v_word;
+      rarest_word.stored := case when not v_is_sorted then v_stored end;
+    end if;
+  end loop;
+end $$;
+
+ALTER FUNCTION app.rarest_word(organization_id uuid, words text[], before timestamp with time zone, before_id uuid, OUT word text, OUT stored text[]) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.rarest_word(organization_id uuid, words text[], before timestamp with time zone, before_id uuid, OUT word text, OUT stored text[]) IS 'Of the words of a search, the one with the fewest entries, as far as they are counted.
+
+stored: the words in app.lead_word that begin with it; null: more than 32. The entries of so many are sorted for each page, so there
+are fewer than 5,000. word: null if no word has so few, so that the leads themselves are to be read. before, before_id: the upper
+bound of the page, exclusive.';
+
 CREATE FUNCTION app.read_email(value text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     BEGIN ATOMIC
@@ -15846,6 +15850,52 @@ COMMENT ON FUNCTION app.read_instant(value text) IS 'The time in an ISO 8601 tex
 
 Accepts YYYY-MM-DD (midnight UTC), or a date and time with Z or an offset, in the years 1 to 9999. T can be a space; the
 seconds and their fraction are optional; an offset is +02:00, +0200 or +02. The result has microseconds, truncated.';
+
+CREATE FUNCTION app.read_leads(organization_id uuid, words text[], stages text[], sources text[], before timestamp with time zone, before_id uuid, start_at timestamp with time zone, page_size integer) RETURNS api.answer
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_sort TO 'off'
+    AS $$
+#variable_conflict use_column
+declare
+  v_organization_id uuid := read_leads.organization_id;
+  v_at timestamptz := read_leads.before;
+  v_id uuid := read_leads.before_id;
+  v_read integer := 0;
+  v_lead app.lead_values;
+  v_items text[] := '{}';
+begin
+  for v_lead in
+    select l.*
+    from app.lead as l
+    where
+      l.organization_id = v_organization_id
+      and (l.created_at, l.id) < (read_leads.before, read_leads.before_id)
+      and l.created_at >= read_leads.start_at
+    order by l.created_at desc, l.id desc
+  loop
+    if v_read = 5000 or cardinality(v_items) = read_leads.page_size then
+      return app.page(v_items, read_leads.page_size, app.cursor_text(format(
+        '{"created_at":"%s","id":"%s"}', app.utc_text(v_at), v_id
+      )));
+    end if;
+    v_read := v_read + 1;
+    v_at := v_lead.created_at;
+    v_id := v_lead.id;
+    if
+      (read_leads.stages is null or v_lead.pipeline_stage = any (read_leads.stages))
+      and (read_leads.sources is null or v_lead.source = any (read_leads.sources))
+      and app.has_words(v_lead.name, v_lead.company, v_lead.email, read_leads.words)
+    then
+      v_items := v_items || coalesce(v_lead.item, app.computed_lead_item(v_lead));
+    end if;
+  end loop;
+  return app.page(v_items, read_leads.page_size, null);
+end $$;
+
+ALTER FUNCTION app.read_leads(organization_id uuid, words text[], stages text[], sources text[], before timestamp with time zone, before_id uuid, start_at timestamp with time zone, page_size integer) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.read_leads(organization_id uuid, words text[], stages text[], sources text[], before timestamp with time zone, before_id uuid, start_at timestamp with time zone, page_size integer) IS 'The answer of app.found_leads, whose arguments it has, if no word leads to the leads: at most 5,000 leads are read, newest first.';
 
 CREATE FUNCTION app.read_object(body text) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -26821,6 +26871,9 @@ GRANT ALL ON FUNCTION app.raise_faults(status integer, code text, errors json) T
 REVOKE ALL ON FUNCTION app.raise_precondition_failed(if_match text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.raise_precondition_failed(if_match text) TO leads_exec;
 
+REVOKE ALL ON FUNCTION app.rarest_word(organization_id uuid, words text[], before timestamp with time zone, before_id uuid, OUT word text, OUT stored text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.rarest_word(organization_id uuid, words text[], before timestamp with time zone, before_id uuid, OUT word text, OUT stored text[]) TO leads_exec;
+
 REVOKE ALL ON FUNCTION app.read_email(value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.read_email(value text) TO leads_exec;
 GRANT ALL ON FUNCTION app.read_email(value text) TO leads_jobs;
@@ -26829,6 +26882,9 @@ REVOKE ALL ON FUNCTION app.read_instant(value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.read_instant(value text) TO leads_exec;
 GRANT ALL ON FUNCTION app.read_instant(value text) TO leads_intake;
 GRANT ALL ON FUNCTION app.read_instant(value text) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION app.read_leads(organization_id uuid, words text[], stages text[], sources text[], before timestamp with time zone, before_id uuid, start_at timestamp with time zone, page_size integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.read_leads(organization_id uuid, words text[], stages text[], sources text[], before timestamp with time zone, before_id uuid, start_at timestamp with time zone, page_size integer) TO leads_exec;
 
 REVOKE ALL ON FUNCTION app.read_object(body text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.read_object(body text) TO leads_exec;

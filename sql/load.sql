@@ -212,6 +212,8 @@ reset role;
 \ir app/has_words.sql
 \ir app/unindexed_leads.sql
 \ir app/stored_words.sql
+\ir app/rarest_word.sql
+\ir app/read_leads.sql
 \ir app/found_leads.sql
 \ir app/lead_whole.sql
 \ir app/lead_change.sql

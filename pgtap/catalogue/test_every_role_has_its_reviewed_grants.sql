@@ -339,8 +339,10 @@ from (values
     execute on app.punycode
     execute on app.raise_faults
     execute on app.raise_precondition_failed
+    execute on app.rarest_word
     execute on app.read_email
     execute on app.read_instant
+    execute on app.read_leads
     execute on app.read_object
     execute on app.search_faults
     execute on app.search_words

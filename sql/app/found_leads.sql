@@ -19,22 +19,13 @@ as $$
 declare
   v_organization_id uuid := found_leads.organization_id;
   v_start_at timestamptz := found_leads.start_at;
-  v_most_stored integer := 32;
-  v_most_entries integer := 5000;
-  v_most_leads integer := 5000;
+  v_most_read integer := 5000;
   v_most_unindexed integer := 500;
   v_unindexed uuid[] := app.unindexed_leads(v_organization_id, v_most_unindexed);
-  v_is_indexed boolean := cardinality(v_unindexed) < v_most_unindexed;
-  v_word text;
-  v_stored text[];
-  v_limit integer;
-  v_count integer;
-  v_least integer := v_most_entries;
-  v_reach timestamptz;
-  v_first_reach timestamptz;
+  v_rarest record;
   v_first text;
   v_first_end text;
-  v_first_stored text[] := '{}';
+  v_first_stored text[];
   v_others text[];
   v_at timestamptz := found_leads.before;
   v_id uuid := found_leads.before_id;
@@ -45,81 +36,22 @@ declare
   v_lead app.lead_values;
   v_items text[] := '{}';
 begin
-  -- The entries of one word lead to the leads: of the word with the fewest entries, as far as they are counted. Long words
-  -- come first, which are mostly the rarest.
-  for v_word in
-    select u.word from unnest(found_leads.words) as u (word) where v_is_indexed order by char_length(u.word) desc
-  loop
-    v_stored := app.stored_words(v_organization_id, v_word, v_most_stored + 1);
-    -- The index has the entries of one stored word in the order of the leads, so there may be any number of them. Those of
-    -- many stored words are sorted.
-    v_limit := case
-      when cardinality(v_stored) > v_most_stored then v_least
-      when cardinality(found_leads.words) = 1 then 0
-      else least(v_least, 1000)
-    end;
-    select count(*) into v_count
-    from (
-      select
-      from app.lead_word as w
-      where w.organization_id = v_organization_id and w.word >= v_word and w.word < v_word || U&'\+10FFFF'
-      -- The order selects the index.
-      order by w.word
-      limit v_limit
-    ) as w;
-    -- Of words that have as many entries, the first is the one whose newest hundred reach back furthest.
-    v_reach := case when cardinality(v_stored) <= v_most_stored and cardinality(found_leads.words) > 1 then (
-      select e.created_at
-      from unnest(v_stored) as s (word)
-      cross join lateral (
-        select w.created_at
-        from app.lead_word as w
-        where w.organization_id = v_organization_id and w.word = s.word and (w.created_at, w.lead_id) < (v_at, v_id)
-        order by w.created_at desc, w.lead_id desc
-        limit 100
-      ) as e
-      order by e.created_at desc
-      limit 1 offset 99
-    ) end;
-    if v_count < v_least or (v_count = v_least and v_reach < v_first_reach) then
-      v_least := v_count;
-      v_first_reach := v_reach;
-      v_first := v_word;
-      v_first_stored := v_stored;
-    end if;
-  end loop;
-  if v_first is null then
-    for v_lead in
-      select l.*
-      from app.lead as l
-      where l.organization_id = v_organization_id and (l.created_at, l.id) < (v_at, v_id) and l.created_at >= v_start_at
-      order by l.created_at desc, l.id desc
-    loop
-      if v_read = v_most_leads or cardinality(v_items) = found_leads.page_size then
-        return app.page(v_items, found_leads.page_size, app.cursor_text(format(
-          '{"created_at":"%s","id":"%s"}', app.utc_text(v_at), v_id
-        )));
-      end if;
-      v_read := v_read + 1;
-      v_at := v_lead.created_at;
-      v_id := v_lead.id;
-      if
-        (found_leads.stages is null or v_lead.pipeline_stage = any (found_leads.stages))
-        and (found_leads.sources is null or v_lead.source = any (found_leads.sources))
-        and app.has_words(v_lead.name, v_lead.company, v_lead.email, found_leads.words)
-      then
-        v_items := v_items || coalesce(v_lead.item, app.computed_lead_item(v_lead));
-      end if;
-    end loop;
-    return app.page(v_items, found_leads.page_size, null);
+  -- Each lead that waits for its words is read for every page. So if many wait, no entries are used.
+  if cardinality(v_unindexed) < v_most_unindexed then
+    v_rarest := app.rarest_word(v_organization_id, found_leads.words, v_at, v_id);
+    v_first := v_rarest.word;
+    v_first_stored := v_rarest.stored;
   end if;
-
-  if cardinality(v_first_stored) > v_most_stored then
+  if v_first is null then
+    return app.read_leads(
+      v_organization_id, found_leads.words, found_leads.stages, found_leads.sources, v_at, v_id, v_start_at,
+      found_leads.page_size
+    );
+  elsif v_first_stored is null then
     -- The end of the range is computed here, because || is not leakproof: in the query, row-level security would not let the
     -- index use it.
     v_first_end := v_first || U&'\+10FFFF';
-    v_first_stored := '{}';
-    v_batch := v_most_entries;
+    v_batch := v_most_read;
   end if;
   v_others := array_remove(found_leads.words, v_first);
 
@@ -204,12 +136,12 @@ begin
     v_read := v_read + v_batch;
     v_at := v_times[v_batch];
     v_id := v_ids[v_batch];
-    if v_read >= v_most_leads then
+    if v_read >= v_most_read then
       return app.page(v_items, found_leads.page_size, app.cursor_text(format(
         '{"created_at":"%s","id":"%s"}', app.utc_text(v_at), v_id
       )));
     end if;
-    v_batch := least(4 * v_batch, v_most_leads - v_read);
+    v_batch := least(4 * v_batch, v_most_read - v_read);
   end loop;
 end $$;
 
