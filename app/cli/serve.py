@@ -273,6 +273,8 @@ def _run(listener: socket.socket, url: str, workers: int, configuration: Setting
         factory=True,
         workers=workers,
         http=Protocol,
+        # Otherwise a request for a WebSocket would leave Protocol if a library for them is installed.
+        ws="none",
         access_log=False,
         log_level="warning",
         proxy_headers=False,

@@ -111,6 +111,41 @@ REQUESTS = {
     "request in the id": HEAD + "X-Request-Id: a%0d%0a%0d%0a{encoded}\r\nContent-Length: 0\r\n\r\n",
 }
 
+PSEUDO = {":method": "POST", ":scheme": "http", ":authority": "leads.example.com", ":path": "/api/v1/leads"}
+
+FRAMES: dict[str, tuple[dict[str, str], list[tuple[str, str]], str]] = {
+    "plain": ({}, [], "{}"),
+    "chunked": ({}, [("transfer-encoding", "chunked")], "0\r\n\r\n{hidden}"),
+    "chunked and length": (
+        {},
+        [("transfer-encoding", "chunked"), ("content-length", "{length+5}")],
+        "0\r\n\r\n{hidden}",
+    ),
+    "length of zero": ({}, [("content-length", "0")], "{hidden}"),
+    "two lengths": ({}, [("content-length", "0"), ("content-length", "{length}")], "{hidden}"),
+    "longer length": ({}, [("content-length", "4000")], "{hidden}"),
+    "body of a GET": ({":method": "GET"}, [], "{hidden}"),
+    "body that is expected": ({}, [("expect", "100-continue"), ("content-length", "{length}")], "{hidden}"),
+    "ends of lines in a value": ({}, [("x-a", "b\r\n\r\n{hidden}")], ""),
+    "line feeds in a value": ({}, [("x-a", "b\ntransfer-encoding: chunked\n")], "0\r\n\r\n{hidden}"),
+    "carriage returns in a value": ({}, [("x-a", "b\rtransfer-encoding: chunked\r")], "0\r\n\r\n{hidden}"),
+    "ends of lines in a cookie": ({}, [("cookie", "a\r\n\r\n{hidden}")], ""),
+    "ends of lines in a name": ({}, [("transfer-encoding: chunked\r\nx", "a")], "0\r\n\r\n{hidden}"),
+    "colon in a name": ({}, [("transfer-encoding:chunked", "a")], "0\r\n\r\n{hidden}"),
+    "capitals in a name": ({}, [("Transfer-Encoding", "chunked")], "0\r\n\r\n{hidden}"),
+    "blank behind a name": ({}, [("transfer-encoding ", "chunked")], "0\r\n\r\n{hidden}"),
+    "request in the path": ({":path": "/api/v1/leads HTTP/1.1\r\nHost: a\r\n\r\n{hidden}"}, [], ""),
+    "request in the method": ({":method": "GET / HTTP/1.1\r\nHost: a\r\n\r\n{hidden}POST"}, [], ""),
+    "request in the authority": ({":authority": "a\r\n\r\n{hidden}"}, [], ""),
+    "request in the scheme": ({":scheme": "http://a/ HTTP/1.1\r\nHost: a\r\n\r\n{hidden}"}, [], ""),
+    "path in the authority": ({":authority": "a/api/v1/keys?"}, [], "{hidden}"),
+    "absolute path": ({":path": "http://leads.example.com/api/v1/leads"}, [], "{hidden}"),
+    "asterisk": ({":method": "OPTIONS", ":path": "*"}, [], "{hidden}"),
+    "upgrade": ({}, [("connection", "upgrade"), ("upgrade", "websocket")], "{hidden}"),
+    "CONNECT to a WebSocket": ({":method": "CONNECT", ":protocol": "websocket"}, [], "{hidden}"),
+}
+"""Requests in HTTP/2, which the router translates: other pseudo-headers, headers, and the body."""
+
 
 @pytest.fixture(scope="module")
 def tenants(cells: Cells) -> tuple[Organization, Organization]:
@@ -135,6 +170,24 @@ def written(text: str, id: str, east: str, west: str) -> bytes:
     for name, value in values.items():
         text = text.replace(name, value)
     return text.encode("latin-1")
+
+
+def in_frames(headers: list[tuple[str, str]], body: str) -> bytes:
+    """The bytes of a request in HTTP/2 (RFC 9113), whose headers are not compressed (RFC 7541, section 6.2.2)."""
+
+    def text(value: str) -> bytes:
+        rest, length = len(value) - 127, bytearray([min(len(value), 127)])
+        while rest >= 0:
+            length.append(rest & 127 | (128 if rest > 127 else 0))
+            rest = rest >> 7 or -1
+        return bytes(length) + value.encode("latin-1")
+
+    def frame(type: int, flags: int, stream: int, content: bytes = b"") -> bytes:
+        return len(content).to_bytes(3, "big") + bytes([type, flags]) + stream.to_bytes(4, "big") + content
+
+    block = b"".join(b"\x10" + text(name) + text(value) for name, value in headers)
+    data = frame(0, 1, 1, body.encode("latin-1")) if body else b""
+    return b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0) + frame(1, 4 if body else 5, 1, block) + data
 
 
 def send(base: str, data: bytes) -> None:
@@ -173,6 +226,30 @@ def test_no_request_is_hidden_from_the_router(cells: Cells, tenants: tuple[Organ
     plain = HEAD + "Content-Length: 2\r\n\r\n{{}}{hidden}"
     send(cells.servers["east"][0].base, written(plain, "control", east.keys["write"], west.keys["read"]))
     assert "control" in ids(cells, "east")
+
+
+def test_no_request_in_http2_is_hidden_from_the_router(
+    cells: Cells, tenants: tuple[Organization, Organization]
+) -> None:
+    """HAProxy takes HTTP/2 from a client that begins with it, and sends HTTP/1.1 to the API servers."""
+    east, west = tenants
+    assert cells.router is not None
+    victims = [(each, cells.client(each.keys["read"])) for each in tenants]
+    for number, (name, (pseudo, headers, body)) in enumerate(FRAMES.items()):
+
+        def made(text: str, number: int = number) -> str:
+            return written(text, f"framed-{number}", east.keys["write"], west.keys["read"]).decode("latin-1")
+
+        own = [("authorization", f"Bearer {east.keys['write']}"), ("x-request-id", f"own-{number}")]
+        lines = [*(PSEUDO | pseudo).items(), *own, *headers]
+        send(cells.router.base, in_frames([(name, made(value)) for name, value in lines], made(body)))
+        for organization, client in victims:
+            response = client.get("/organizations/me")
+            assert (response.status_code, response.json()["id"]) == (200, organization.id), name
+    answered = ids(cells, "east")
+    assert {id for id in answered if id.startswith("framed-")} == set()
+    # The control: the frames are those of requests.
+    assert "own-0" in answered
 
 
 LIES = {

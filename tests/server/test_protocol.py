@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 import httpx
@@ -176,6 +177,22 @@ def test_a_body_after_an_upgrade_is_not_a_request(server: Server, first: bytes) 
         answers = read(connection)
     assert answers.count(b"HTTP/1.1 ") <= 1
     assert b"connection: close" in answers
+
+
+def test_an_upgrade_to_a_websocket_is_ignored(server: Server) -> None:
+    """Also if a library for WebSockets is installed, as here."""
+    assert find_spec("websockets")
+    request = b"GET /livez HTTP/1.1\r\nHost: x\r\n"
+    upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: eA==\r\n\r\n"
+    for before in (b"", request + b"\r\n"):
+        with closing(connect(server)) as connection:
+            if before:
+                send(connection, before)
+                assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+            send(connection, request + upgrade)
+            answer = read(connection)
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert b"connection: close" in answer
 
 
 def test_one_connection_serves_many_requests(server: Server) -> None:
