@@ -19,8 +19,8 @@ from tests.support.database import Database
 LEADS = int(os.environ.get("TORTURE_LEADS", "60"))
 SEED = int(os.environ.get("TORTURE_SEED", str(random.randrange(1 << 32))))
 WORKERS = 3
-LIMIT = 300
-"""Seconds."""
+PATIENCE = 300
+"""Seconds without another lead that is done, after which the test gives up."""
 
 
 def test_every_lead_has_one_record_despite_failures(database: Database, tmp_path: Path) -> None:
@@ -44,7 +44,6 @@ def test_every_lead_has_one_record_despite_failures(database: Database, tmp_path
         calls = len(vendor.requests)
 
     print(f"{LEADS} leads in {seconds:.0f} s, {kills} workers killed, {calls} calls to the vendor")
-    assert seconds < LIMIT
     syncs = database.sql("select lead_id::text, status, external_id, attempts from crm.sync")
     assert Counter(sync["status"] for sync in syncs) == {"ok": LEADS}
     assert Counter(record["external_id"] for record in records) == {sync["lead_id"]: 1 for sync in syncs}
@@ -85,6 +84,7 @@ def _kill_until_done(database: Database, folder: Path) -> tuple[int, float]:
     draw = random.Random(SEED)
     workers = [pushing.start_worker(database, folder / f"worker-{n}.log") for n in range(WORKERS)]
     start, kills = time.monotonic(), 0
+    done, done_at = 0, start
     try:
         with database.connect() as connection:
             while True:
@@ -92,11 +92,13 @@ def _kill_until_done(database: Database, folder: Path) -> tuple[int, float]:
                 time.sleep(1)
                 row = connection.execute("select count(*) as done from crm.sync where run_at is null").fetchone()
                 assert row is not None
-                seconds = time.monotonic() - start
-                sys.stderr.write(f"\r{row['done']} of {LEADS} leads, {kills} workers killed, {seconds:.0f} s ")
-                if row["done"] == LEADS or seconds > LIMIT:
+                now = time.monotonic()
+                if row["done"] != done:
+                    done, done_at = row["done"], now
+                sys.stderr.write(f"\r{done} of {LEADS} leads, {kills} workers killed, {now - start:.0f} s ")
+                if done == LEADS or now > done_at + PATIENCE:
                     sys.stderr.write("\n")
-                    return kills, seconds
+                    return kills, now - start
                 n = draw.randrange(WORKERS)
                 os.kill(workers[n].process.pid, signal.SIGKILL)
                 workers[n].process.wait()
