@@ -92,6 +92,27 @@ def test_reads_that_share_a_connection_get_their_own_answers(client: httpx.Clien
         assert all(threads.map(read, range(320)))
 
 
+def test_a_replica_answers_as_soon_as_it_has_replayed_the_position(
+    pair: Pair, acme: Organization, new_server: Callable[..., Server]
+) -> None:
+    """A session remembers what it has replayed, but not what it has not."""
+    url = pair.standby.server.url("leads_api")
+    server = new_server(pair.primary.database, DATABASE_REPLICA_URL=url, LEADS_CONNECTIONS="1")
+    wait_until(lambda: is_used(server))
+    with server.client(acme.keys["write"]) as client:
+        with paused(pair.standby):
+            lead, position = made_lead(client)
+            assert client.get(lead, headers=position).status_code == 200
+        pair.wait_for_stream()
+        lines = len(server.lines())
+
+        def is_on_replica() -> bool:
+            assert client.get(lead, headers=position).status_code == 200
+            return targets(server, lines)[-1] is not None
+
+        wait_until(is_on_replica)
+
+
 def test_without_the_position_a_read_may_be_older(client: httpx.Client, pair: Pair) -> None:
     lead, _ = made_lead(client, company="before")
     pair.wait_for_stream()
@@ -231,6 +252,21 @@ def test_every_response_of_a_write_has_a_position_and_no_other_one(client: httpx
         if name := response.get("$ref"):
             response = described["components"]["responses"][name.rpartition("/")[2]]
         assert HEADER in response["headers"], status
+
+
+def test_a_write_without_a_known_position_is_read_from_the_primary(
+    client: httpx.Client, server: Server, pair: Pair
+) -> None:
+    lead, _ = made_lead(client)
+    pair.primary.database.sql("revoke execute on function auth.current_position from leads_api")
+    try:
+        written = client.patch(lead, json={"company": "new"})
+    finally:
+        pair.primary.database.sql("grant execute on function auth.current_position to leads_api")
+    assert (written.status_code, written.headers[HEADER]) == (200, "primary")
+    lines = len(server.lines())
+    assert client.get(lead, headers={HEADER: written.headers[HEADER]}).json()["company"] == "new"
+    assert targets(server, lines) == [None]
 
 
 def test_a_page_of_another_origin_can_use_positions(client: httpx.Client) -> None:
