@@ -186,7 +186,14 @@ as $$
 begin
   perform cell.check_move(organization_id, array['copying', 'draining', 'moving']);
   if not exists (select from pg_replication_slots as s where s.slot_name = cell.move_name(organization_id)) then
-    perform pg_create_logical_replication_slot(cell.move_name(organization_id), 'pgoutput');
+    -- The block is a subtransaction. Without one, the function fails (XX000, "snapshot reference … is not owned by resource
+    -- owner") if another transaction that has changed the catalogue ends meanwhile: PostgreSQL 15 to 18 then go on with the
+    -- resources of the whole transaction instead of those of this statement.
+    begin
+      perform pg_create_logical_replication_slot(cell.move_name(organization_id), 'pgoutput');
+    exception
+      when assert_failure then raise;  -- never raised here: an error that is caught would keep the slot
+    end;
   end if;
 end $$;
 comment on function cell.make_slot(uuid) is

@@ -1,6 +1,8 @@
 """A move whose replication is broken says what to do, and can be resumed or aborted. ``make scale`` runs most."""
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from typing import Any
 from unittest.mock import patch
 
 import psycopg
@@ -74,6 +76,44 @@ def test_a_slot_that_was_dropped_is_not_made_again(pair: Pair) -> None:
     change(pair, organization)
     assert "is missing" in said(pair, organization)
     aborted(pair, organization)
+    arrived(pair, organization)
+
+
+def test_the_slot_is_made_while_others_change_the_catalogue(pair: Pair) -> None:
+    """In a function, PostgreSQL 15 to 18 fail then, unless it runs in a subtransaction."""
+    organization, name = begun(pair, "make_login")
+    source = pair.cells.databases["a"]
+
+    def make_slot(timeout: str) -> None:
+        with source.connect("leads_operator") as connection:
+            connection.execute(f"set statement_timeout = '{timeout}'")
+            connection.execute("select cell.make_slot(%s)", [organization])
+
+    def waits_for(writer: psycopg.Connection[dict[str, Any]]) -> bool:
+        query = "select pid from pg_stat_activity where %s = any (pg_blocking_pids(pid))"
+        return bool(source.sql(query, writer.info.backend_pid))
+
+    with source.connect() as first, source.connect() as second:
+        for writer in (first, second):
+            writer.execute("begin")
+        first.execute("select pg_current_xact_id()")
+        # It waits for the transaction. A slot that was not completed is not left behind.
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            make_slot("200ms")
+        assert source.sql("select slot_name from pg_replication_slots") == []
+        with ThreadPoolExecutor(1) as threads:
+            made = threads.submit(make_slot, "60s")
+            wait_for(lambda: waits_for(first))
+            second.execute("select pg_current_xact_id()")
+            first.execute("commit")
+            wait_for(lambda: waits_for(second))
+            # Of transactions that begin in this phase, it executes the changes of the catalogue.
+            source.sql("create table public.other ()")
+            source.sql("drop table public.other")
+            second.execute("commit")
+            made.result()
+    assert source.sql("select slot_name, active from pg_replication_slots") == [{"slot_name": name, "active": False}]
+    change(pair, organization)
     arrived(pair, organization)
 
 
