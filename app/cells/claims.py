@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from app.cells.files import Lines
+from app.cli.output import counted
 
 
 @dataclass(frozen=True)
@@ -70,12 +71,12 @@ def differences(name: str, lines: Mapping[str, str | None], expected: Mapping[st
     wrong = sum(1 for digest in expected.keys() & lines.keys() if lines[digest] != expected[digest])
     spare = len(lines.keys() - expected.keys())
     for number, sentence in (
-        (missing, "lacks the lines of {} keys, whose requests are refused"),
-        (wrong, "has a wrong cell for {} keys, whose requests are refused"),
-        (spare, "has lines of {} keys that no cell has"),
+        (missing, "lacks lines: requests with {} are refused"),
+        (wrong, "has wrong lines: requests with {} are refused"),
+        (spare, "has lines of {} that no cell has"),
     ):
         if number:
-            yield f"{name} {sentence.format(number)}."
+            yield f"{name} {sentence.format(counted(number, 'key'))}."
 
 
 def _claimants(claims: Mapping[str, Claims | None]) -> dict[UUID, dict[str, Claim]]:

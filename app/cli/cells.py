@@ -20,7 +20,7 @@ from app.cells.proxy import router_at
 from app.cells.router import RouterError
 from app.cells.sync import LONG_PATIENCE, PATIENCE, Sync, run, unreachable
 from app.cli.cell_proxy import plproxy
-from app.cli.output import Group, Mistake, json_option, one, rows
+from app.cli.output import Group, Mistake, counted, json_option, one, rows
 from app.cli.prepare_cell import prepare
 
 _UNDER_WAY = ("copying", "draining", "moving", "arriving")
@@ -86,7 +86,7 @@ def remove(name: str, as_json: bool) -> None:
     if isinstance(state, str):
         raise Mistake(state)
     if state.state.organizations:
-        raise Mistake(f"The cell {name} has {state.state.organizations} organizations. Move them first.")
+        raise Mistake(f"The cell {name} has {counted(state.state.organizations, 'organization')}. Move them first.")
     asyncio.run(_name(cell, None))
     files.write(folder, [each for each in known if each != cell])
     one({"name": name}, f"The cell {name} is removed. Renew the router's configuration.", as_json)
@@ -156,7 +156,7 @@ def sync(once: bool, every: int) -> None:
         click.echo("\n".join(errors), err=True)
         sys.exit(1)
     if once:
-        click.echo(f"{env.cells_dir / files.MAP} has {len(work.lines or ())} lines.")
+        click.echo(f"{env.cells_dir / files.MAP} has {counted(len(work.lines or ()), 'line')}.")
 
 
 @cells.command("router-config")

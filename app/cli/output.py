@@ -54,6 +54,11 @@ def one(result: Mapping[str, Any], sentence: str, as_json: bool) -> None:
     click.echo(json.dumps(result, default=str, indent=2) if as_json else sentence)
 
 
+def counted(number: int, noun: str) -> str:
+    """The number with its noun: "1 row", "2,000 rows"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def progress(*columns: ProgressColumn) -> Progress:
     """A progress bar on standard error, if that is a terminal."""
     console = Console(stderr=True)

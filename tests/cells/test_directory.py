@@ -151,9 +151,9 @@ def test_what_differs_is_reported(cells: Cells) -> None:
     files.write_map(path, {**{d: c for d, c in lines.items() if d != other}, key: "west", "0" * 64: "east"})
     process = cells.leads("cells", "check")
     assert process.returncode == 1
-    assert "lacks the lines of 1 keys" in process.stdout
-    assert "has a wrong cell for 1 keys" in process.stdout
-    assert "has lines of 1 keys that no cell has" in process.stdout
+    assert "lacks lines: requests with 1 key are refused." in process.stdout
+    assert "has wrong lines: requests with 1 key are refused." in process.stdout
+    assert "has lines of 1 key that no cell has." in process.stdout
     printed(cells.leads("cells", "sync", "--once"))
     assert cells.map == lines
     runtime = RuntimeMap(cells.environ["LEADS_ROUTER_SOCKET"])

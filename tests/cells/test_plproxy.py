@@ -276,7 +276,7 @@ def test_leads_cells_sync_keeps_the_table_and_announces_new_keys(entrance: Entra
         assert process.wait(30) == 0, (tmp_path / "sync.log").read_text()
     lines = entrance.table.lines()
     entrance.table.change(lines, {**{d: str(c) for d, c in lines.items()}, "0" * 64: "east"})
-    assert "has lines of 1 keys that no cell has" in cells.leads("cells", "check").stdout
+    assert "has lines of 1 key that no cell has" in cells.leads("cells", "check").stdout
     # The operator's login of the router's database has no other way to the table, and the server's has none.
     for login, statement in (
         ("leads_operator", "select from router.key"),
