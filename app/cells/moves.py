@@ -21,7 +21,7 @@ from psycopg.types.json import Jsonb
 
 from app.cells.database import NOT_PREPARED, checked_digest
 from app.cli.addresses import call
-from app.cli.output import Mistake
+from app.cli.output import Mistake, counted
 
 LOOK = 0.2
 """Seconds between two looks at the replication while the organization is served."""
@@ -67,14 +67,16 @@ class Side:
 class Move:
     """A move, with what it has found out.
 
-    say: gets a line of progress. publish: gets digests of keys, and makes the routers send requests that
-    have them to the target; it raises Mistake if it can't.
+    say: gets a line of progress. check_routers: raises Mistake if a router could not send requests to the
+    target. publish: gets digests of keys, and makes the routers send requests that have them to the target;
+    it raises Mistake if it can't.
     """
 
     organization: UUID
     source: Side
     target: Side
     say: Callable[[str], None]
+    check_routers: Callable[[], None]
     publish: Callable[[list[str]], None]
     give_up_after: float
     """Seconds for which the source's requests may be refused before the move is abandoned."""
@@ -123,21 +125,34 @@ def run(move: Move, done: Callable[[str], None] = lambda _: None) -> None:
             step(move)
         except BaseException:
             if step in _FENCED:
-                # It refuses once the target may have taken over. Then the move is to be finished.
-                with suppress(psycopg.Error):
-                    move.source.call("admin.unfence", move.organization)
+                _answer_again(move)
             raise
         done(step.__name__)
 
 
 def check(move: Move) -> None:
-    """Raises Mistake if the target can't serve the organization as the source does."""
-    place = move.place(move.target)
-    if place == "here":
+    """Raises Mistake if the target can't serve the organization as the source does. Then the source answers."""
+    if move.place(move.target) == "here":
         return
+    try:
+        _check(move)
+    except Mistake:
+        if move.place(move.source) in ("draining", "moving"):  # an earlier command was killed
+            _answer_again(move)
+        raise
+
+
+def _answer_again(move: Move) -> None:
+    # It refuses once the target may have taken over. Then the move is to be finished.
+    with suppress(psycopg.Error):
+        move.source.call("admin.unfence", move.organization)
+
+
+def _check(move: Move) -> None:
+    move.check_routers()
     if unknown := move.logins - {row["login"] for row in _analysts(move)}:
         raise Mistake(f"The organization has no analyst {min(unknown)} in the cell {move.source.name}.")
-    if place == "moved":
+    if move.place(move.target) == "moved":
         raise Mistake(
             f"The cell {move.target.name} still has the rows of the organization from before it moved away. Delete "
             f"them first, with LEADS_MIGRATE_URL of that cell: leads organizations delete-moved {move.organization}"
@@ -255,7 +270,8 @@ def copy(move: Move) -> None:
         is_ready = ready == len(tables)
         if is_ready or time.monotonic() - said_at > REPORT:
             said_at = time.monotonic()
-            move.say(f"{move.target.name}: {ready} of {len(tables)} tables, some {sum(move.rows.values()):,} rows")
+            rows = counted(sum(move.rows.values()), "row")
+            move.say(f"{move.target.name}: {ready} of {counted(len(tables), 'table')}, some {rows}")
         if is_ready:
             return
         time.sleep(LOOK)
@@ -275,7 +291,9 @@ def catch_up(move: Move) -> None:
 
 def drain(move: Move) -> None:
     """begin no push and no delivery, and wait for those that have begun and for the replicas"""
-    _check_keys(move)  # again, because the copy can take hours
+    # Again, because the copy can take hours.
+    move.check_routers()
+    _check_keys(move)
     _call_past_keys(move, "admin.drain")
     if move.place(move.source) != "draining":
         return
@@ -353,7 +371,8 @@ def _analysts(move: Move) -> list[DictRow]:
 
 def give_up(move: Move) -> None:
     """give the keys up for good"""
-    time.sleep(LATE_REQUESTS)
+    if move.place(move.source) == "moving":  # otherwise it was done
+        time.sleep(LATE_REQUESTS)
     move.source.call("admin.give_up", move.organization, move.target.name)
 
 
@@ -452,8 +471,8 @@ def _check_replication(move: Move) -> list[DictRow]:
         raise Mistake(f"The subscription {name} in the cell {move.target.name} is disabled. Enable it, and {ways}")
     if (errors := _errors(tables) - move.errors) >= ERRORS:
         raise Mistake(
-            f"The subscription in the cell {move.target.name} has failed {errors} times. {where} Remove the cause, "
-            f"such as a row that is there already, and {ways}"
+            f"The subscription in the cell {move.target.name} has failed {counted(errors, 'time')}. {where} Remove the "
+            f"cause, such as a row that is there already, and {ways}"
         )
     now = time.monotonic()
     if is_active:

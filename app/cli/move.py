@@ -17,7 +17,7 @@ from app.cells.moves import Move, Side
 from app.cells.proxy import router_at
 from app.cells.router import RouterError, RuntimeMap
 from app.cli.addresses import addresses, call, connect
-from app.cli.output import Mistake, json_option, one
+from app.cli.output import Mistake, counted, json_option, one
 
 _SESSION = session.COMMAND | {"client_connection_check_interval": "1000"}
 """The settings of the sessions: a statement that waits ends soon after this process was killed, and frees its locks."""
@@ -84,13 +84,11 @@ def move(
                     as_json,
                 )
             else:
-                if found.place(found.target) != "here":
-                    _check_routers(env, found.target.name)
                 _run(found, as_json)
 
 
 def _run(found: Move, as_json: bool) -> None:
-    began = time.monotonic()
+    began, was_over = time.monotonic(), found.place(found.source) == "moved"
     moves.check(found)
     try:
         moves.run(found)
@@ -109,11 +107,13 @@ def _run(found: Move, as_json: bool) -> None:
         "analysts_bound": found.bound,
         "analysts_not_bound": [row["login"] for row in found.analysts if row["login"] not in found.bound],
     }
-    where = f"The organization {found.organization} is in the cell {found.target.name}"
+    where = f"the organization {found.organization} is in the cell {found.target.name}."
     refused = "" if result["refused_seconds"] is None else f" Requests were refused for {result['refused_seconds']} s."
     one(
         result,
-        f"{where}, after {result['seconds']} s.{refused}",
+        f"The move had ended already: {where}"
+        if was_over
+        else f"{where.capitalize()} The command took {result['seconds']} s.{refused}",
         as_json,
     )
     found.say(
@@ -143,7 +143,7 @@ def delete_moved(id: UUID, yes: bool) -> None:
         rows = 0
         while count := call(connection, "admin.delete_moved", id)[0]["delete_moved"]:
             rows += count
-    click.echo(f"{rows} rows were deleted.")
+    click.echo(f"Deleted {counted(rows, 'row')}.")
 
 
 @contextmanager
@@ -182,7 +182,15 @@ def _found(
         for name in (source, to):
             if name not in sides:
                 raise Mistake(f"The cell {name} can't be reached. The move needs both cells.")
-        return Move(id, sides[source], sides[to], _say, publisher(env, source, to), give_up_after)
+        return Move(
+            id,
+            sides[source],
+            sides[to],
+            _say,
+            lambda: _check_routers(env, to),
+            publisher(env, source, to),
+            give_up_after,
+        )
 
     for name, place in places.items():
         if place in _UNDER_WAY:
@@ -224,21 +232,28 @@ def _found(
 
 
 def _check_routers(env: settings.Settings, target: str) -> None:
-    """Raises Mistake, before any request is refused, if a router could not send requests to the target."""
+    """Raises Mistake if a router could not send requests to the target."""
     for address in env.router_sockets:
         router = router_at(address)
         try:
             router.lines()
-            knows = not isinstance(router, RuntimeMap) or bool(router.servers(target))
+            servers = router.servers(target) if isinstance(router, RuntimeMap) else None
         except RouterError as error:
             raise Mistake(
-                f"{error} Nothing was moved. Start the router, or remove it from LEADS_ROUTER_SOCKET."
+                f"{error} The organization has not moved. Start the router, or remove it from LEADS_ROUTER_SOCKET. "
+                "Then run the command again."
             ) from None
-        if not knows:
+        if servers is None or any(servers.values()):
+            continue
+        if servers:
             raise Mistake(
-                f"The router at {address} has no API server of the cell {target}. Nothing was moved. Generate its "
-                "configuration again with leads cells router-config, and reload HAProxy."
+                f"The router at {address} uses no API server of the cell {target}: GET /readyz fails at "
+                f"{', '.join(sorted(servers))}. The organization has not moved. Start one, and run the command again."
             )
+        raise Mistake(
+            f"The router at {address} has no API server of the cell {target}. The organization has not moved. Generate "
+            "its configuration again with leads cells router-config, and reload HAProxy. Then run the command again."
+        )
 
 
 def publisher(env: settings.Settings, source: str, target: str) -> Callable[[list[str]], None]:

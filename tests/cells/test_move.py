@@ -22,6 +22,7 @@ import pytest
 
 from app.cells import files, moves
 from app.cells.files import Cell
+from app.cells.router import RuntimeMap
 from tests.support import hooks, pushing, router, simulator
 from tests.support.cells import Cells, make_cells
 from tests.support.chain import verdict
@@ -66,14 +67,53 @@ def test_no_move_begins_if_a_router_could_not_send_requests_to_the_target(pair: 
     acme = pair.make()
     command = ("organizations", "move", acme.id, "--to", "b")
     said = mistake(pair.cells.leads(*command, LEADS_ROUTER_SOCKET=str(tmp_path / "router.sock")))
-    assert "can't be used: No such file or directory. Nothing was moved." in said
+    assert "can't be used: No such file or directory. The organization has not moved." in said
     # The cell b was added, and the configuration of the router was not renewed.
     old = make_cells(tmp_path, {"a": pair.cells.databases["a"]}, {"a": pair.cells.servers["a"]})
     config = printed(old.leads("cells", "router-config", "--bind", router.BIND, "--account", ""))
     with router.running(config, tmp_path):
         said = mistake(pair.cells.leads(*command, LEADS_ROUTER_SOCKET=old.environ["LEADS_ROUTER_SOCKET"]))
-    assert "has no API server of the cell b. Nothing was moved." in said
+    assert "has no API server of the cell b. The organization has not moved." in said
     assert pair.places(acme.id) == ("here", "absent")
+
+
+def test_no_request_is_refused_for_a_move_to_a_cell_whose_api_servers_are_down(pair: Pair) -> None:
+    acme, b = pair.make(), pair.cells.servers["b"][0]
+    command = ("organizations", "move", acme.id, "--to", "b")
+    at = RuntimeMap(pair.cells.environ["LEADS_ROUTER_SOCKET"])
+
+    @contextmanager
+    def down() -> Iterator[None]:
+        os.kill(b.process.pid, signal.SIGSTOP)
+        try:
+            wait_for(lambda: not any(at.servers("b").values()))
+            yield
+        finally:
+            os.kill(b.process.pid, signal.SIGCONT)
+            wait_for(lambda: all(at.servers("b").values()))
+
+    def check_refused(places: tuple[str, str]) -> None:
+        said = mistake(pair.cells.leads(*command))
+        assert f"uses no API server of the cell b: GET /readyz fails at {b.base[7:]}. The organization has not" in said
+        assert pair.places(acme.id) == places
+
+    with down():
+        check_refused(("here", "absent"))
+    killed_after(pair.cells, "fence", *command[1:])
+    assert pair.places(acme.id) == ("moving", "arriving")
+    with down():
+        check_refused(("copying", "arriving"))
+    with ExitStack() as ended:
+
+        def end(step: str) -> None:
+            if step == "catch_up":
+                ended.enter_context(down())
+
+        with patch.object(moves, "run", functools.partial(moves.run, done=end)):
+            check_refused(("copying", "arriving"))
+    assert "The command took" in moved(pair.cells, acme.id, "b")
+    assert moved(pair.cells, acme.id, "b").startswith("The move had ended already: the organization")
+    assert pair.leftovers() == []
 
 
 @long
