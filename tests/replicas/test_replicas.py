@@ -530,7 +530,7 @@ def test_doctor_asks_the_replicas(pair: Pair, database: Database, monkeypatch: p
         assert text in fault
 
 
-def test_a_server_of_another_cluster_is_recognized_while_requests_run(pair: Pair, database: Database) -> None:
+def test_another_cluster_and_another_login_are_recognized_while_requests_run(pair: Pair, database: Database) -> None:
     """The address of a replica can become that of another server."""
 
     async def fault_of(url: str) -> str | None:
@@ -547,6 +547,8 @@ def test_a_server_of_another_cluster_is_recognized_while_requests_run(pair: Pair
     assert asyncio.run(fault_of(pair.standby.server.url("leads_api"))) is None
     fault = asyncio.run(fault_of(database.url("leads_api"))) or ""
     assert re.fullmatch("It is another cluster: its system identifier is ([0-9]+), .* primary is (?!\\1)[0-9]+.", fault)
+    superuser = asyncio.run(fault_of(pair.standby.server.url("postgres")))
+    assert superuser is not None and "is a superuser" in superuser
 
 
 def test_a_write_that_is_sent_to_a_replica_is_503(
