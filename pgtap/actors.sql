@@ -179,8 +179,9 @@ end;
 
 comment on function test.event_id(timestamptz) is 'A UUID of version 7 with this time, for an event of this time.';
 
--- The years of the tests' events.
-select audit.create_partitions(y.year) from (values (2020), (2025), (2026), (2100)) as y (year);
+-- The years of the tests' events, and the last year, in which an event of 40 days ago may be.
+select audit.create_partitions(y.year)
+from (values (2020), (2025), (2026), (2100), (extract(year from now() at time zone 'UTC')::integer - 1)) as y (year);
 
 create function test.move_lead(actor text, lead_id uuid, stage_left text, stage_entered text, at timestamptz)
 returns void language plpgsql volatile

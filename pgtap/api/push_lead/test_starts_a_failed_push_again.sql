@@ -45,7 +45,7 @@ select is((select s.status from crm.sync as s), 'pending', 'the push waits');
 update crm.sync set run_at = clock_timestamp() + interval '7 seconds';
 update crm.connection set state = 'active';
 select act_as('alice');
-select is((api.get_push(lead('ada@example.com'))).headers ->> 'Retry-After', '7', 'get_push returns the seconds until it is due');
+select ok(((api.get_push(lead('ada@example.com'))).headers ->> 'Retry-After')::integer between 2 and 7, 'get_push returns the seconds until it is due');
 
 select * from finish();
 rollback;

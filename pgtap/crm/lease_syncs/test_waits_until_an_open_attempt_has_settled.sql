@@ -18,17 +18,17 @@ begin atomic
   update crm.sync set run_at = now() - interval '1 second';
   select leased();
 end;
-select is(after('9 seconds'), '{}', 'before the 5 seconds of a call and the 5 seconds of HubSpot end');
+select is(after('2 seconds'), '{}', 'before the 5 seconds of a call and the 5 seconds of HubSpot end');
 select is((sync('Ada')).status, 'in_progress', 'its answer may still arrive');
 select is(
   (sync('Ada')).run_at, (select a.sent_at + interval '10 seconds' from crm.attempt as a), 'the push is postponed to their end'
 );
 select is((sync('Ada')).attempts, 1, 'without a new attempt');
-update crm.connection set settle_seconds = 7;
+update crm.connection set settle_seconds = 17;
 select is(after('11 seconds'), '{}', 'a connection can have a longer time');
 create table test.job as
 select null::crm.job as job where false;
-update crm.attempt set sent_at = now() - interval '12 seconds';
+update crm.attempt set sent_at = now() - interval '22 seconds';
 update crm.sync set run_at = now() - interval '1 second';
 insert into test.job select j from crm.lease_syncs('{k}', 64) as j;
 select is((sync('Ada')).attempts, 2, 'after the time');

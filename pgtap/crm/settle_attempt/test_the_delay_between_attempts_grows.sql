@@ -6,14 +6,15 @@ select admin.connect_crm(acme(), 'hubspot', 'an account', '{}', '\x00', 'k');
 
 insert into app.lead (organization_id, email, name, pipeline_stage)
 select acme(), n || '@example.com', n, 'qualified' from generate_series(1, 8) as n;
-create view test.delay as
-select extract(epoch from s.run_at - clock_timestamp()) as seconds from crm.sync as s where s.status = 'pending';
--- The shortest and the longest delay of 8 pushes with that number of attempts and that age.
+-- The shortest and the longest delay of 8 pushes with that number of attempts and that age. The delays begin between two
+-- readings of the clock: the shortest one is counted from the first reading, and the longest one from the second.
 create function test.delays(tries integer, age interval)
 returns numeric[]
 language plpgsql
 volatile
 as $$
+declare
+  v_before timestamptz;
 begin
   update crm.sync
   set
@@ -23,8 +24,17 @@ begin
   select s.organization_id, s.id, n, 1, case when n < s.attempts then 'not_made' end, 'Bad gateway.'
   from crm.sync as s
   cross join lateral generate_series(s.begun_after + 1, s.attempts) as n;
+  v_before := date_trunc('milliseconds', clock_timestamp());
   perform crm.settle_attempt(acme(), s.id, s.attempts, 'not_made', message => 'Bad gateway.') from crm.sync as s;
-  return (select array[min(d.seconds), max(d.seconds), count(*)] from test.delay as d);
+  return (
+    select
+      array[
+        extract(epoch from min(s.run_at) - v_before), extract(epoch from max(s.run_at) - clock_timestamp()), count(*),
+        extract(epoch from max(s.run_at) - min(s.run_at))
+      ]
+    from crm.sync as s
+    where s.status = 'pending'
+  );
 end
 $$;
 create table test.sample as
@@ -35,14 +45,14 @@ from (values
 ) as t (tries, age, seconds);
 
 select ok(
-  s.delays[1] between s.seconds / 2 - 0.3 and s.seconds
-  and s.delays[2] between s.seconds / 2 - 0.3 and s.seconds
+  s.delays[1] >= s.seconds / 2
+  and s.delays[2] <= s.seconds
   and s.delays[3] = 8,
   format('try %s after %s: from half of %s seconds, to all of it', s.tries, s.age, s.seconds)
 )
 from test.sample as s;
 select cmp_ok(
-  (select s.delays[2] - s.delays[1] from test.sample as s where s.age = '9 minutes'), '>', 0.1, 'the delays differ'
+  (select s.delays[4] from test.sample as s where s.age = '9 minutes'), '>', 0.1, 'the delays differ'
 );
 
 update crm.sync

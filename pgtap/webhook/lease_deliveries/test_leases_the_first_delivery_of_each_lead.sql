@@ -1,5 +1,5 @@
 begin;
-select plan(9);
+select plan(10);
 
 select admin.create_organization('Acme', 'live')::text;
 select make_webhook('hook', actions => '{lead.created,lead.updated}')::text;
@@ -24,9 +24,13 @@ select results_eq(
   'then the next one of the lead'
 );
 
-select age_deliveries('14 seconds');
-select is_empty('select * from lease_deliveries()', 'the lease has 15 seconds');
-select age_deliveries('1 second');
+select is(
+  (select d.leased_until - d.last_attempt_at from webhook.delivery as d where d.leased_until is not null), '15 seconds',
+  'the lease has 15 seconds'
+);
+select age_deliveries('5 seconds');
+select is_empty('select * from lease_deliveries()', 'not before its end');
+select age_deliveries('10 seconds');
 select results_eq(
   'select lead, action, attempt from lease_deliveries()', $$values ('ada@example.com', 'lead.updated', 2)$$,
   'after its end another worker leases it, with the next number'

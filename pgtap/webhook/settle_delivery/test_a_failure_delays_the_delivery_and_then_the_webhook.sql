@@ -21,7 +21,8 @@ end;
 
 select is(settle_deliveries('failed', 1), '{pending}', 'a delivery that fails is pending');
 select results_eq(
-  $$select d.state, d.attempts, d.http_status, d.message, d.leased_until is null, d.next_attempt_at - d.last_attempt_at between '3.7 s' and '6.4 s'
+  $$select d.state, d.attempts, d.http_status, d.message, d.leased_until is null,
+      d.next_attempt_at between d.last_attempt_at + interval '3.7 s' and clock_timestamp() + interval '6.4 s'
     from webhook.delivery as d where d.attempts = 1$$,
   $$values ('pending', 1, 500, 'a message', true, true)$$,
   'for about 5 seconds'
