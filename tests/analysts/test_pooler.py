@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -28,7 +27,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from app.embedded.account import server_account
 from app.settings import ROOT
 from tests.support.database import Database, Organization
-from tests.support.process import Leads, free_port, printed
+from tests.support.process import Leads, free_port, printed, wait_until_open
 
 EXAMPLES = ROOT / "docs" / "examples"
 
@@ -76,7 +75,8 @@ class Pooler:
 
     def ask(self, login: str, password: str, query: str) -> list[tuple[Any, ...]]:
         """The rows of a query. Waits for a login that PgBouncer does not know yet."""
-        for _ in range(100):
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
             with (
                 suppress(psycopg.OperationalError),
                 psycopg.connect(self.address(login, password), autocommit=True) as connection,
@@ -171,12 +171,7 @@ def new_pooler(database: Database, leads: Leads, acme: Organization) -> Iterator
             shutil.chown(path, account.pw_uid, account.pw_gid)
         process = subprocess.Popen([program, "-q", folder / "ini"], cwd="/", stderr=subprocess.DEVNULL, **owner)
         started.append((process, folder))
-        for _ in range(300):
-            assert process.poll() is None, (folder / "log").read_text()
-            with suppress(OSError):
-                socket.create_connection(("127.0.0.1", port)).close()
-                break
-            time.sleep(0.02)
+        wait_until_open(port, process, folder / "log")
         return Pooler(process, port, folder, database, leads, acme.id)
 
     yield start

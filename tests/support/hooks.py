@@ -15,6 +15,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from app.sealing import new_secret, seal
 from app.worker.vault import read
 from tests.support.database import Database, Organization
+from tests.support.process import free_port
 from tests.support.pushing import CRM_KEY
 from tests.support.simulator import Reply, Seen, _receive, _send
 
@@ -141,6 +142,7 @@ def receiving() -> Iterator[Hooks]:
             call.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
 
+    hooks.port = free_port()  # which stays free while the receiver is down
     hooks.up()
     try:
         yield hooks

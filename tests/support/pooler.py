@@ -3,12 +3,10 @@
 import os
 import re
 import shutil
-import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ from typing import Any
 from app import embedded
 from app.embedded.account import server_account
 from app.settings import ROOT
-from tests.support.process import free_port
+from tests.support.process import free_port, wait_until_open
 
 _PAGE = ROOT / "docs" / "pooler.md"
 
@@ -67,12 +65,7 @@ def running(
         shutil.chown(file, account.pw_uid, account.pw_gid)
     process = subprocess.Popen([path, "-q", folder / "ini"], cwd="/", stderr=subprocess.DEVNULL, **owner)
     try:
-        for _ in range(300):
-            assert process.poll() is None, (folder / "log").read_text()
-            with suppress(OSError):
-                socket.create_connection(("127.0.0.1", port)).close()
-                break
-            time.sleep(0.02)
+        wait_until_open(port, process, folder / "log")
         yield Pooler(f"postgresql://leads_api@127.0.0.1:{port}/{database}", process.pid)
     finally:
         process.kill()  # from 1.23 on, SIGTERM waits for the clients

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -10,7 +11,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
+from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,27 @@ from tests.support.database import Database, wait_until_announced
 
 
 def free_port() -> int:
-    """Returns a TCP port that is free at the moment."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
-        return int(probe.getsockname()[1])
+    """Returns a TCP port that is free. It is below those that the system gives to connections and to servers that
+    ask for any port, so that no other process gets it before it is used.
+    """
+    range_of_system = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    end = int(range_of_system.read_text().split()[0]) if range_of_system.exists() else 32768
+    while True:
+        port = random.SystemRandom().randrange(10_000, end) if end > 11_000 else 0
+        with suppress(OSError), closing(socket.create_server(("127.0.0.1", port))) as probe:
+            return int(probe.getsockname()[1])
+
+
+def wait_until_open(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Waits until the process accepts connections on the port of 127.0.0.1."""
+    end = time.monotonic() + 60
+    while True:
+        assert process.poll() is None, log.read_text()
+        with suppress(OSError):
+            socket.create_connection(("127.0.0.1", port)).close()
+            return
+        assert time.monotonic() < end, log.read_text()
+        time.sleep(0.02)
 
 
 @contextmanager
@@ -87,6 +106,11 @@ def mistake(process: subprocess.CompletedProcess[str]) -> str:
     return process.stderr.strip()
 
 
+def logged(log: Path) -> list[dict[str, Any]]:
+    """Returns the JSON lines of a log. A process may be writing the last line, which is then left out."""
+    return [json.loads(line) for line in log.read_text().split("\n")[:-1] if line.startswith("{")]
+
+
 @dataclass(frozen=True)
 class Server:
     """A process of ``leads serve``."""
@@ -112,11 +136,14 @@ class Server:
         so this waits for the line of a request of its own.
         """
         mark = uuid.uuid4().hex
-        httpx.get((self.own_base or self.base) + "/livez", headers={"X-Request-Id": mark}, verify=False, timeout=10)
-        end = time.monotonic() + 10
-        while mark not in self.log.read_text() and time.monotonic() < end:
+        httpx.get((self.own_base or self.base) + "/livez", headers={"X-Request-Id": mark}, verify=False, timeout=30)
+        end = time.monotonic() + 60
+        while True:
+            lines = logged(self.log)
+            if any(line.get("request_id") == mark for line in lines):
+                return lines
+            assert time.monotonic() < end, "the server does not log the request"
             time.sleep(0.02)
-        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
 
 
 def leads_here(database: Database) -> Leads:

@@ -59,7 +59,7 @@ def running(config: str, folder: Path) -> Iterator[Router]:
         process = subprocess.Popen([path, "-db", "-f", str(file)], stdout=output, stderr=subprocess.STDOUT)
     try:
         base = f"http://127.0.0.1:{port}"
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while not _answers(base):
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < end, log.read_text()

@@ -20,6 +20,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import h11
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from tests.support.process import free_port
+
 KEY = "key-of-the-sandbox-0001"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 WAYS = (
@@ -342,6 +344,7 @@ def running() -> Iterator[Simulator]:
         await asyncio.gather(*calls, return_exceptions=True)
 
     simulator._run = run
+    simulator.port = free_port()  # which stays free while the simulator is down
     simulator.up()
     try:
         yield simulator
