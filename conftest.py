@@ -176,9 +176,8 @@ def new_server(
                 stderr=subprocess.STDOUT,
             )
         started.append(process)
-        for _ in range(300):
-            if process.poll() is not None:
-                break
+        end = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < end:
             if base := re.search(r"http://127\.0\.0\.1:[0-9]+", log.read_text()):
                 server = Server(process, base[0], log)
                 with suppress(httpx.TransportError):

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -12,13 +11,13 @@ import psycopg
 import pytest
 
 from app.metrics import of_worker
-from app.worker import loop, rounds
+from app.worker import connection, rounds
 from app.worker.totals import Totals
 from app.worker.vault import Vault
 from tests.support.chain import seal, verdict
 from tests.support.database import Database, make_organization
 from tests.support.hooks import add_webhook
-from tests.support.pushing import wait_for
+from tests.support.pushing import at_work, wait_for
 
 VAULT = Vault([b"k" * 32])
 
@@ -61,8 +60,8 @@ def check(table: str) -> Callable[[Database, str], AbstractContextManager[None]]
 @contextmanager
 def lock(database: Database, organization: str) -> Iterator[None]:
     """A row that another session holds, so that the sealer's statement runs into its lock_timeout."""
-    with database.connect() as connection, connection.transaction(force_rollback=True):
-        connection.execute(
+    with database.connect() as holder, holder.transaction(force_rollback=True):
+        holder.execute(
             "insert into app.unindexed_lead (organization_id, lead_id) "
             "select organization_id, id from app.lead where organization_id = %s",
             [organization],
@@ -95,47 +94,17 @@ CASES = {
 }
 
 
-@contextmanager
-def at_work(database: Database) -> Iterator[Totals]:
-    """Runs a worker in a thread during the block."""
-    totals, stop, started = Totals(), threading.Event(), threading.Event()
-    failed: list[BaseException] = []
-
-    async def run() -> None:
-        ended = asyncio.Event()
-        work = asyncio.create_task(
-            loop.work(database.url("leads_worker"), VAULT, allow_loopback=False, stop=ended, totals=totals)
-        )
-        started.set()
-        await asyncio.to_thread(stop.wait)
-        ended.set()
-        await work
-
-    def target() -> None:
-        try:
-            asyncio.run(run())
-        except BaseException as error:
-            failed.append(error)
-
-    thread = threading.Thread(target=target)
-    thread.start()
-    started.wait()
-    try:
-        yield totals
-    finally:
-        stop.set()
-        thread.join()
-    assert not failed
-
-
 def add_lead(database: Database, organization: str) -> None:
     database.sql("insert into app.lead (organization_id, email) values (%s, 'ada@example.com')", organization)
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_an_organization_that_fails_holds_up_no_other(
-    case: Failing, database: Database, capsys: pytest.CaptureFixture[str]
+    case: Failing, database: Database, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if case.sqlstate != "55P03":
+        # The statement that removes the fault takes a lock, on a busy machine for longer than a worker waits.
+        monkeypatch.setitem(connection.SESSION, "lock_timeout", "60000")
     made = [make_organization(database, name, environment="live") for name in ("Acme", "Beacon", "Crest")]
     # The functions take the organizations in the order of their ids.
     first, *others = sorted(made, key=lambda organization: organization.id)
@@ -151,7 +120,7 @@ def test_an_organization_that_fails_holds_up_no_other(
     assert all(left(organization.id) for organization in made)
     with ExitStack() as fault:
         fault.enter_context(case.plant(database, first.id))
-        with at_work(database) as totals:
+        with at_work(database, VAULT) as totals:
             wait_for(lambda: not any(left(organization.id) for organization in others))
             wait_for(lambda: totals.failing[case.task] == 1)
             assert left(first.id)

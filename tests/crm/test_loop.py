@@ -72,7 +72,7 @@ def test_a_task_with_a_bug_is_logged_and_ends_the_worker(
     monkeypatch.setattr(owner, function, fail)
 
     async def run() -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await Worker(database.url("leads_worker"), VAULT, allow_loopback=False).run()
 
     with pytest.raises(GivenUp, match=f"'{task}' failed {ATTEMPTS} times in a row"):
@@ -113,7 +113,7 @@ def test_beside_the_server_a_worker_that_fails_is_started_again(
     monkeypatch.setattr(command, "work", work)
     settings = read({"LEADS_CRM_KEY": "a2" * 21 + "k="})
     with command.beside(Addresses(None, None, None, "postgresql:///x", is_embedded=False), settings):
-        assert is_working.wait(10)
+        assert is_working.wait(60)
     (line,) = errors(capsys)
     assert (line["message"], line["error"]) == ("The task 'worker' failed.", "AttributeError")
     assert calls == 2

@@ -1,12 +1,12 @@
 """The trace of a request reaches the worker's line and span of the push that it caused."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from tests.support.database import Database
+from tests.support.process import logged
 from tests.support.pushing import (  # noqa: F401
     api,
     ends,
@@ -25,7 +25,7 @@ PARENT = "00-{}-00f067aa0ba902b7-01"
 
 
 def lines(log: Path) -> list[dict[str, Any]]:
-    return [line for line in map(json.loads, log.read_text().splitlines()[1:]) if "outcome" in line]
+    return [line for line in logged(log) if "outcome" in line]
 
 
 def test_the_trace_reaches_the_line_and_the_span_of_the_attempt(

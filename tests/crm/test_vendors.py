@@ -33,6 +33,7 @@ from app.worker.vendors import (
 )
 from app.worker.vendors.known import VENDORS
 from tests.support import simulator
+from tests.support.pushing import wait_for
 from tests.support.simulator import KEY, SECRET, WAYS, Simulator
 
 T = TypeVar("T")
@@ -67,7 +68,7 @@ def ask(
     name: str,
     call: Callable[[Vendor], Awaitable[T]],
     *,
-    seconds: float = 5,
+    seconds: float = 60,
     credential: str | None = None,
     heard: list[Sent | None] | None = None,
     settings: Mapping[str, str] = MappingProxyType({}),
@@ -139,7 +140,7 @@ def test_a_vendor_that_creates_once_creates_one_record(
 def test_a_lost_answer_to_create_leaves_the_outcome_unknown(vendor: Simulator, name: str, kind: str) -> None:
     vendor.fail(kind, on="create")
     with pytest.raises(OutcomeUnknown):
-        ask(vendor, name, create(JANE), seconds=0.3)
+        ask(vendor, name, create(JANE), seconds=1 if kind.endswith("hang") else 60)
     assert len(vendor.contacts) + len(vendor.deliveries) == kind.startswith("store")
 
 
@@ -173,7 +174,9 @@ def test_only_the_vendor_itself_refuses_the_key(
 def test_a_search_is_repeatable_after_a_lost_answer(vendor: Simulator, name: str, kind: str) -> None:
     vendor.fail(kind)
     with pytest.raises(NotMade):
-        ask(vendor, name, lambda adapter: adapter.find_by_email("jane@example.com"), seconds=0.3)
+        ask(
+            vendor, name, lambda adapter: adapter.find_by_email("jane@example.com"), seconds=1 if kind == "hang" else 60
+        )
     assert ask(vendor, name, lambda adapter: adapter.find_by_email("jane@example.com")) == []
 
 
@@ -522,6 +525,7 @@ def test_a_signature_follows_the_standard() -> None:
 
 
 def test_a_webhook_receives_the_lead(vendor: Simulator) -> None:
+    before = time.time()
     creation = ask(vendor, "webhook", create(JANE))
     (request,) = vendor.requests
     assert (request.method, request.path) == ("POST", "/hook")
@@ -529,12 +533,12 @@ def test_a_webhook_receives_the_lead(vendor: Simulator) -> None:
     assert request.headers["content-type"] == "application/json"
     assert request.headers["webhook-id"] == request.body["id"] == creation.id == f"msg_{JANE.sync_id}"
     assert list(request.body) == ["id", "type", "timestamp", "data"]
-    assert abs(int(request.headers["webhook-timestamp"]) - time.time()) < 5
+    assert before - 1 < int(request.headers["webhook-timestamp"]) <= time.time()
     assert request.body["type"] == "lead.pushed"
     assert request.body["data"] == JANE.lead
     at = datetime.strptime(request.body["timestamp"], "%Y-%m-%dT%H:%M:%S.%f%z")
     assert request.body["timestamp"][-5] == "."
-    assert abs(at.timestamp() - time.time()) < 5
+    assert before - 1 < at.timestamp() <= time.time()
     assert creation.is_new
     assert vendor.deliveries == [request.body]
 
@@ -713,9 +717,7 @@ def test_chaos_fails_a_share_of_the_calls_and_stops(vendor: Simulator) -> None:
     outcomes = []
     for _ in range(40):
         try:
-            outcomes.append(
-                ask(vendor, "jobnimbus", lambda adapter: adapter.find_by_name("Jane"), seconds=2) is not None
-            )
+            outcomes.append(ask(vendor, "jobnimbus", lambda adapter: adapter.find_by_name("Jane")) is not None)
         except CallFailed:
             outcomes.append(False)
     assert 8 <= sum(outcomes) <= 32
@@ -724,9 +726,8 @@ def test_chaos_fails_a_share_of_the_calls_and_stops(vendor: Simulator) -> None:
 
 
 def test_a_client_that_gives_up_does_not_stop_the_vendor(vendor: Simulator) -> None:
-    vendor.latency = 0.5
-    with pytest.raises(OutcomeUnknown):
-        ask(vendor, "jobnimbus", create(JANE), seconds=0.2)
+    vendor.latency = 3
+    with pytest.raises(OutcomeUnknown, match="didn't answer in time"):
+        ask(vendor, "jobnimbus", create(JANE), seconds=1)
     assert vendor.contacts == []
-    time.sleep(0.6)
-    assert len(vendor.contacts) == 1
+    wait_for(lambda: len(vendor.contacts) == 1)

@@ -2,13 +2,21 @@
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
+import pytest
 
 from tests.support import pushing
 from tests.support.database import Database
 from tests.support.process import Server
+
+
+@pytest.fixture(scope="module")
+def database(new_database: Callable[..., Database]) -> Database:
+    """A migrated database with the wait that the product has."""
+    return new_database()
 
 
 def test_200_waiting_requests_hold_no_connection(server: Server, database: Database) -> None:

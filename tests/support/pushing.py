@@ -1,8 +1,10 @@
 """Shared by the tests of the CRM: a connected organization, its leads, and worker processes."""
 
+import asyncio
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +16,9 @@ import httpx
 import pytest
 
 from app.settings import ROOT
-from app.worker.vault import new_key
+from app.worker import loop
+from app.worker.totals import Totals
+from app.worker.vault import Vault, new_key
 from tests.support.database import Database, Organization, make_organization
 from tests.support.process import Server
 from tests.support.simulator import KEY, Simulator, running
@@ -99,12 +103,44 @@ def working(database: Database, folder: Path, **environ: str) -> Iterator[Worker
     assert '"level":"error"' not in worker.log.read_text()
 
 
+@contextmanager
+def at_work(database: Database, vault: Vault, *, allow_loopback: bool = False) -> Iterator[Totals]:
+    """Runs a worker in a thread during the block, so that a test can patch it."""
+    totals, stop, started = Totals(), threading.Event(), threading.Event()
+    failed: list[BaseException] = []
+
+    async def run() -> None:
+        ended = asyncio.Event()
+        url = database.url("leads_worker")
+        work = asyncio.create_task(loop.work(url, vault, allow_loopback=allow_loopback, stop=ended, totals=totals))
+        started.set()
+        await asyncio.to_thread(stop.wait)
+        ended.set()
+        await work
+
+    def target() -> None:
+        try:
+            asyncio.run(run())
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=target)
+    thread.start()
+    started.wait()
+    try:
+        yield totals
+    finally:
+        stop.set()
+        thread.join()
+    assert not failed
+
+
 def live_organization(database: Database, name: str = "Acme Restoration") -> Organization:
     """Creates an organization whose pushes are not simulated."""
     return make_organization(database, name, environment="live")
 
 
-def wait_for(what: Callable[[], Any], seconds: float = 30) -> Any:
+def wait_for(what: Callable[[], Any], seconds: float = 60) -> Any:
     """Calls the function until its result is true, and returns the result."""
     end = time.monotonic() + seconds
     while True:
