@@ -1,7 +1,6 @@
 """From a request to a receiver: a webhook is created through the API, a lead changes, and the message verifies."""
 
 import base64
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from tests.api.test_metrics import scrape, url_in, value
 from tests.support import hooks
 from tests.support.database import WORKER_KEY, Database, make_organization
 from tests.support.hooks import Hooks
-from tests.support.process import Server
+from tests.support.process import Server, logged
 from tests.support.pushing import Worker, wait_for, working
 from tests.support.receiver import Receiver as SpanReceiver
 from tests.support.receiver import attributes
@@ -31,8 +30,7 @@ def receiver() -> Iterator[Hooks]:
 
 
 def lines(worker: Worker) -> list[dict[str, Any]]:
-    made = [json.loads(line) for line in worker.log.read_text().splitlines() if line.startswith("{")]
-    return [line for line in made if "delivery_id" in line]
+    return [line for line in logged(worker.log) if "delivery_id" in line]
 
 
 def test_a_change_of_a_lead_reaches_the_receiver_with_a_valid_signature(
@@ -82,9 +80,10 @@ def test_a_change_of_a_lead_reaches_the_receiver_with_a_valid_signature(
 
         # What an operator sees of it.
         wait_for(lambda: len(lines(worker)) == 2)
-        samples = scrape(url_in(worker.log))
-        assert value(samples, "leads_worker_deliveries_total", outcome="delivered", state="delivered") == 2
-        assert value(samples, "leads_worker_running_deliveries") == 0
+        metrics = url_in(worker.log)
+        wait_for(lambda: value(scrape(metrics), "leads_worker_running_deliveries") == 0)
+        delivered = value(scrape(metrics), "leads_worker_deliveries_total", outcome="delivered", state="delivered")
+        assert delivered == 2
         span = wait_for(lambda: [span for span in spans.spans() if span.name == "deliver webhook"])[0]
     line, _ = lines(worker)
     assert list(line) == "time level endpoint_id delivery_id attempt outcome status delivery ms trace_id".split()

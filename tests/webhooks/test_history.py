@@ -5,6 +5,7 @@ Leads change, events are queued, webhooks are disabled and enabled, and time pas
 """
 
 import random
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -45,6 +46,8 @@ class History:
         self.database = database
         self.connection = psycopg.connect(database.url(), autocommit=True, row_factory=dict_row)
         self.workers: tuple[list[dict[str, Any]], ...] = ([], [])
+        self.passed = 0.0
+        """The seconds that have passed beside those of the clock."""
         self.received: dict[tuple[Any, Any], list[int]] = {}
         self.leads = [
             self.sql(
@@ -69,9 +72,12 @@ class History:
     def lease(self) -> None:
         worker = self.chance.choice(self.workers)
         keys, batch = [self.organization.id], self.chance.randint(1, 6)
-        worker += self.sql("select * from webhook.lease_deliveries(%s, %s)", keys, batch)
+        began = self.now()
+        rows = self.sql("select * from webhook.lease_deliveries(%s, %s)", keys, batch)
+        worker += [row | {"began": began} for row in rows]
 
     def settle(self, outcome: str | None = None) -> None:
+        self.end_attempts()
         worker = self.chance.choice(self.workers)
         if not worker:
             return
@@ -93,11 +99,16 @@ class History:
 
     def wait(self, seconds: float | None = None) -> None:
         seconds = seconds or self.chance.choice((1, 5, 60, 3600))
-        # A lease is over before its worker still sends: an attempt takes 10 seconds at most.
-        if seconds >= 15:
-            for worker in self.workers:
-                worker.clear()
+        self.passed += seconds
         self.connection.execute(PASS, {"time": f"{seconds} seconds"})
+
+    def now(self) -> float:
+        return time.monotonic() + self.passed
+
+    def end_attempts(self) -> None:
+        """An attempt takes 10 seconds at most, so no worker sends after the end of its lease."""
+        for worker in self.workers:
+            worker[:] = [leased for leased in worker if self.now() < leased["began"] + 10]
 
     def switch(self) -> None:
         webhook, state = self.chance.choice(self.webhooks), self.chance.choice(("enabled", "disabled"))
