@@ -10,6 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -125,13 +126,13 @@ def tables_with(database: Database, *values: str, of: str = "") -> dict[str, set
 
 
 def left_in_files(database: Database, *values: str) -> dict[str, int]:
-    """Runs VACUUM FULL and in_files, for up to 20 s:
+    """Runs VACUUM FULL and in_files, for up to 60 s:
     VACUUM keeps rows that a snapshot on the server can still see.
 
     It leaves out the catalogs that all databases share. Without a list of tables, VACUUM FULL would wait for
     every transaction on the server that has read pg_authid, and every new connection would wait for it.
     """
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while True:
         with database.connect() as connection:
             tables = connection.execute(
@@ -153,7 +154,10 @@ def in_files(database: Database, *values: str) -> dict[str, int]:
             "select current_setting('data_directory') || '/base/' || oid as folder from pg_database"
             " where datname = current_database()"
         ).fetchall()[0]["folder"]
-    contents = [path.read_bytes().lower() for path in Path(where).iterdir()]
+    contents = []
+    for path in Path(where).iterdir():
+        with suppress(FileNotFoundError):  # PostgreSQL has deleted or renamed it meanwhile
+            contents.append(path.read_bytes().lower())
     counts = {value: sum(value.lower().encode() in content for content in contents) for value in values}
     return {value: count for value, count in counts.items() if count}
 
@@ -371,7 +375,7 @@ class TestALead:
                 erasing.start()
                 time.sleep(0.3)
                 assert erasing.is_alive()
-            erasing.join(20)
+            erasing.join()
         assert tables_with(database, "late-zq7xk", *CANARY.values(), of=organization.id) == {}
 
     def test_erasure_waits_for_a_running_push(self, database: Database, server: Server) -> None:
@@ -379,15 +383,15 @@ class TestALead:
         lead = new_person(database, server, organization)
         database.sql(
             "insert into crm.sync (organization_id, lead_id, vendor, account, status, run_at, attempts) "
-            "values (%s, %s, 'hubspot', 'three', 'in_progress', date_trunc('ms', now()) + interval '2 seconds', 1)",
+            "values (%s, %s, 'hubspot', 'three', 'in_progress', date_trunc('ms', now()) + interval '60 seconds', 1)",
             organization.id,
             lead,
         )
         waits = erase(database, organization.id, lead)
-        assert 0 < waits["wait_seconds"] <= 2
+        assert 0 < waits["wait_seconds"] <= 60
         assert waits["rows_gone"] == 0
         assert set(tables_with(database, *CANARY.values(), of=organization.id)) == set(CANARY.values())
-        time.sleep(float(waits["wait_seconds"]) + 0.1)
+        database.sql("update crm.sync set run_at = run_at - interval '60 seconds' where run_at is not null")
         assert erase(database, organization.id, lead)["rows_gone"] > 0
 
     def test_analysts_see_that_the_lead_left_its_stage(self, database: Database, server: Server) -> None:

@@ -269,13 +269,13 @@ def test_an_event_that_commits_late_is_sealed_later(database: Database) -> None:
         database.sql(add, organization.id, "early")
         # The sealer waits for no transaction, and no transaction waits for the sealer.
         with database.connect() as sealer, sealer.transaction():
-            sealer.execute("set local lock_timeout = '1s'")
+            sealer.execute("set local lock_timeout = '20s'")
             after, sealed = None, set()
             while row := sealer.execute("select * from admin.seal_events(%s, 1000)", (after,)).fetchone():
                 after = row["organization_id"]
                 sealed.add(str(after))
             assert organization.id in sealed
-            database.sql("set lock_timeout = '1s'; " + add.replace("%s", "'{}'").format(organization.id, "meanwhile"))
+            database.sql("set lock_timeout = '20s'; " + add.replace("%s", "'{}'").format(organization.id, "meanwhile"))
         seal(database)
     assert (
         database.sql("select count(*) as n from audit.unsealed where organization_id = %s", organization.id)[0]["n"]
@@ -369,7 +369,7 @@ def test_concurrent_sealers_build_one_chain(database: Database) -> None:
             database.sql(add, organization.id)
     stop.set()
     for thread in threads:
-        thread.join(30)
+        thread.join()
     assert not failed
     seal(database)
     for organization in organizations:
@@ -383,9 +383,7 @@ def test_a_worker_seals_within_seconds(database: Database, tmp_path: Path) -> No
     waiting = "select count(*) as n from audit.unsealed where organization_id = %s"
     assert database.sql(waiting, organization.id)[0]["n"] > 0
     with working(database, tmp_path):
-        end = time.monotonic() + 20
-        while database.sql(waiting, organization.id)[0]["n"] and time.monotonic() < end:
-            time.sleep(0.1)
+        wait_for(lambda: database.sql(waiting, organization.id)[0]["n"] == 0)
     result = verdict(database, organization.id)
     assert (result["holds"], result["unsealed"]) == (True, 0)
     assert result["verified_to"] > 0
