@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from app.cli import migrate
 from app.embedded import process
 from tests.support.database import Database, Organization
 from tests.support.process import Leads, free_port, leads_in, mistake, printed
+from tests.support.pushing import wait_for
 
 ADDRESSES = ("DATABASE_URL", "LEADS_MIGRATE_URL", "LEADS_OPERATOR_URL", "LEADS_WORKER_URL", "BI_PORT")
 
@@ -97,6 +97,16 @@ def refused(url: str) -> str:
     return str(caught.value)
 
 
+def expire(place: Place, login: str) -> None:
+    """Makes the login one whose time has come."""
+    place.sql(
+        "alter table auth.analyst disable trigger _110_refuse_change; "
+        f"update auth.analyst set expires_at = date_trunc('milliseconds', now()) where role_name = '{login}'; "
+        "alter table auth.analyst enable trigger _110_refuse_change; "
+        f"alter role {login} valid until '2020-01-01'"
+    )
+
+
 def logins(place: Place, pattern: str) -> list[str]:
     return [row[0] for row in place.sql("select rolname::text from pg_roles where rolname ~ %s", pattern)]
 
@@ -147,6 +157,7 @@ def test_the_defaults_of_a_session(place: Place) -> None:
         "log_min_messages": "fatal",
     }
     assert {name: ask(url, f"show {name}")[0][0] for name in expected} == expected
+    wait_for(lambda: not place.sql("select 1 from pg_stat_activity where usename = 'dora'"))
     with ExitStack() as stack:
         for _ in range(20):
             stack.enter_context(psycopg.connect(url))
@@ -216,15 +227,13 @@ def test_a_new_password_replaces_the_old_one_and_ends_the_sessions(place: Place)
 
 
 def test_an_expired_login_is_refused_and_its_open_session_sees_nothing(place: Place) -> None:
-    url = place.analyst("eve", "--expires", "3s")
+    url = place.analyst("eve", "--expires", "1h")
     with psycopg.connect(url, autocommit=True) as connection:
         assert connection.execute("select count(*) from leads").fetchall() == [(3,)]
         listed = {row["login"]: row for row in json.loads(printed(place.leads("bi", "list", "--json")))}
-        assert listed["eve"]["expires_at"] is not None
-        deadline = time.monotonic() + 20
-        while connection.execute("select count(*) from leads").fetchall() != [(0,)]:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        assert (listed["eve"]["state"], listed["eve"]["expires_at"] is not None) == ("good", True)
+        expire(place, "eve")
+        assert connection.execute("select count(*) from leads").fetchall() == [(0,)]
     assert "password authentication failed" in refused(url)
     listed = {row["login"]: row for row in json.loads(printed(place.leads("bi", "list", "--json")))}
     assert listed["eve"]["state"] == "expired"
@@ -298,7 +307,7 @@ def test_an_open_transaction_of_an_analyst_is_reported(place: Place) -> None:
         assert findings.keys() == {reading, writing}
         assert "VACUUM" in findings[reading]
         assert "locks" in findings[writing]
-    assert found() == {}
+    wait_for(lambda: found() == {})  # the sessions end a moment after their connections
 
 
 @contextmanager
@@ -330,7 +339,7 @@ def locking_its_role(url: str, sessions: int = 1, *, commits: bool = False) -> I
     for thread in threads:
         thread.start()
     try:
-        assert taken.wait(20)
+        assert taken.wait(60)
         yield
     finally:
         stop.set()
@@ -437,12 +446,9 @@ def test_revoking_ends_a_running_query(place: Place) -> None:
     query = "import sys, psycopg; psycopg.connect(sys.argv[1]).execute('select pg_sleep(50) from leads')"
     with subprocess.Popen([sys.executable, "-c", query, url], stderr=subprocess.PIPE, text=True) as running:
         active = "select 1 from pg_stat_activity where usename = 'hal' and query ~ 'pg_sleep'"
-        deadline = time.monotonic() + 20
-        while not place.sql(active):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_for(lambda: place.sql(active))
         printed(place.leads("bi", "revoke", "hal"))
-        assert "AdminShutdown" in running.communicate(timeout=20)[1]
+        assert "AdminShutdown" in running.communicate(timeout=60)[1]
 
 
 def test_an_interrupted_revocation_is_completed_by_the_next(place: Place) -> None:
@@ -489,7 +495,15 @@ def test_what_a_login_owns_is_named_and_not_dropped(place: Place) -> None:
 
 def test_two_databases_of_one_cluster_share_the_logins(place: Place) -> None:
     place.analyst("lou")
-    place.sql("create database staging template leads owner leads_migrator")
+
+    # A session ends a moment after its connection, and later on a busy machine. PostgreSQL waits for 5 seconds.
+    def copy() -> bool:
+        with suppress(psycopg.errors.ObjectInUse):
+            place.sql("create database staging template leads owner leads_migrator")
+            return True
+        return False
+
+    wait_for(copy)
     staging = place.server.url("leads_migrator", "staging")
     try:
         with psycopg.connect(place.server.url("postgres", "staging")) as connection:
@@ -552,9 +566,9 @@ def test_psql_uses_the_demo_organization_by_default(place: Place) -> None:
 
 
 def test_psql_drops_the_login_of_a_killed_psql(place: Place) -> None:
-    place.analyst("psql_0123456789ab", "--expires", "1s")
+    place.analyst("psql_0123456789ab", "--expires", "1h")
     place.analyst("psql_ba9876543210")  # of one that runs
-    time.sleep(1.1)
+    expire(place, "psql_0123456789ab")
     printed(place.leads("psql", "-c", "select 1"))
     assert logins(place, "^psql_") == ["psql_ba9876543210"]
     printed(place.leads("bi", "revoke", "psql_ba9876543210"))
