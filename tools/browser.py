@@ -8,10 +8,11 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
@@ -63,7 +64,9 @@ class Browser:
 
         def look() -> WebElement | None:
             elements = self.driver.find_elements(By.CSS_SELECTOR, css)
-            return next((element for element in elements if text in element.text and element.is_displayed()), None)
+            with suppress(StaleElementReferenceException):  # the page has replaced it meanwhile
+                return next((element for element in elements if text in element.text and element.is_displayed()), None)
+            return None
 
         return wait(look, f"{css} {text!r}")
 
@@ -106,7 +109,7 @@ class Browser:
         return read(name)
 
 
-def wait(look: Callable[[], T | None], what: str, seconds: float = 20) -> T:
+def wait(look: Callable[[], T | None], what: str, seconds: float = 60) -> T:
     """What it gives as soon as it gives something."""
     end = time.monotonic() + seconds
     while not (result := look()):

@@ -31,7 +31,7 @@ class Exchange:
     def forward(self, request: bytes | None = None) -> bytes:
         """Sends the request to the server, and returns the whole response."""
         whole = (request or self.request).replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
-        with socket.create_connection(self.server, timeout=10) as server:
+        with socket.create_connection(self.server, timeout=60) as server:
             server.sendall(whole)
             if len(request or self.request) < len(self.request):
                 return b""
@@ -102,7 +102,7 @@ def running(server: str) -> Iterator[Proxy]:
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
-            self.request.settimeout(10)
+            self.request.settimeout(60)
             received = b""
             while b"\r\n\r\n" not in received:
                 chunk = self.request.recv(65536)

@@ -86,7 +86,7 @@ def test_one_lead_is_created_if_no_response_comes(
     sdk: Any, network: Proxy, acme: Organization, database: Database, no_pauses: None
 ) -> None:
     network.faults += [proxy.sends_no_response]
-    with sdk.Leads(network.base, acme.keys["write"], timeout=1) as client:
+    with sdk.Leads(network.base, acme.keys["write"], timeout=3) as client:
         client.create_lead(sdk.models.CreateLeadBody(email="silent@example.com"))
     assert len(leads_with(database, "silent@example.com")) == 1
 

@@ -1,5 +1,6 @@
 """The page of the reference in a real browser: how people use it, and what must never happen."""
 
+import time
 from collections.abc import Callable, Iterator
 from importlib import resources
 from typing import Any
@@ -85,6 +86,14 @@ def faults(page: Browser) -> list[tuple[str, str, Any]]:
     ]
 
 
+def check_accessible(page: Browser) -> None:
+    """Checks that axe finds nothing. While a part of the page is faded in, its contrast is too low."""
+    end = time.monotonic() + 20
+    while (found := faults(page)) and time.monotonic() < end:
+        time.sleep(0.5)
+    assert found == []
+
+
 def is_fitting(page: Browser) -> bool:
     return bool(page.script("return document.documentElement.scrollWidth <= innerWidth"))
 
@@ -105,8 +114,9 @@ def test_it_shows_the_guide_and_every_operation(page: Browser, server: Server) -
     for chapter in ("Quickstart", "Keys", "Errors", "Paging", "Idempotency", "Concurrency", "Changelog", "Error codes"):
         page.find("h2", chapter)
     document = httpx.get(f"{server.base}/openapi.json").json()
-    places = page.script("return [...document.querySelectorAll('a[href^=\"#tag/\"]')].map(a => a.hash.slice(5))")
-    assert {tag["name"].lower().replace(" ", "-") for tag in document["tags"]} <= set(places)
+    links = "return [...document.querySelectorAll('a[href^=\"#tag/\"]')].map(a => a.hash.slice(5))"
+    tags = {tag["name"].lower().replace(" ", "-") for tag in document["tags"]}
+    wait(lambda: tags <= set(page.script(links)), "link to each tag")
     assert page.find("h1").text == document["info"]["title"]
 
 
@@ -133,7 +143,7 @@ def test_the_changelog_is_readable_everywhere(page: Browser, night: Browser, sma
     for each in (page, night, small):
         each.open(f"{server.base}/docs/changelog")
         each.find("h1", "Changelog")
-        assert faults(each) == []
+        check_accessible(each)
         assert is_fitting(each)
 
 
@@ -150,7 +160,7 @@ def test_the_page_sends_a_request_with_the_key_of_the_reader(page: Browser, serv
     page.try_out(acme.keys["read"])
     assert "ada@example.com" in page.send()
     assert "200 OK" in page.find("[role=dialog] section, [role=dialog]", "200 OK").text
-    assert faults(page) == []
+    check_accessible(page)
 
 
 def test_the_page_stores_no_key(page: Browser, server: Server, acme: Organization) -> None:
@@ -189,7 +199,7 @@ def test_the_page_works_with_only_the_keyboard(page: Browser, server: Server, ac
         lambda: not any(dialog.is_displayed() for dialog in page.driver.find_elements("css selector", "[role=dialog]")),
         "way back",
     )
-    assert "Test Request" in page.script("return document.activeElement.textContent")
+    wait(lambda: "Test Request" in page.script("return document.activeElement.textContent"), "focus on the button")
 
 
 @pytest.mark.parametrize("code", ["not_found", "idempotency_key_reused", "internal"])
@@ -209,11 +219,9 @@ def check_led_to(page: Browser, code: str) -> None:
         lambda: page.driver.current_url.endswith(f"#{code}") and page.script("return document.activeElement.cells"),
         code,
     )
-    cell, top, height = page.script(
-        "const e = document.activeElement; return [e.cells[0].textContent, e.getBoundingClientRect().top, innerHeight]"
-    )
-    assert cell.strip() == code
-    assert 0 < top < height
+    assert page.script("return document.activeElement.cells[0].textContent").strip() == code
+    shown = "const top = document.activeElement.getBoundingClientRect().top; return 0 < top && top < innerHeight"
+    wait(lambda: page.script(shown), f"row of {code} in the window")
 
 
 def test_every_code_has_a_row(page: Browser, server: Server, database: Database) -> None:
@@ -228,14 +236,14 @@ def test_the_page_fits_a_telephone(small: Browser, server: Server, acme: Organiz
     small.open(f"{server.base}/docs")
     small.find("h2", "Error codes")
     assert is_fitting(small)
-    assert faults(small) == []
+    check_accessible(small)
     small.open(operation(server))
     small.find("button", "Test Request")
     assert is_fitting(small)
     small.try_out(acme.keys["read"])
     assert "ada@example.com" in small.send()
     assert is_fitting(small)
-    assert faults(small) == []
+    check_accessible(small)
 
 
 def test_the_page_follows_the_dark_mode(page: Browser, night: Browser, server: Server) -> None:
@@ -249,7 +257,7 @@ def test_axe_finds_no_serious_violation(page: Browser, night: Browser, server: S
     for each in (page, night):
         each.open(f"{server.base}/docs{place}")
         each.find("button" if "tag" in place else "h2", "Test Request" if "tag" in place else "Keys")
-        assert faults(each) == []
+        check_accessible(each)
 
 
 def test_axe_and_the_policy_are_active(desktop: Browser, server: Server) -> None:
