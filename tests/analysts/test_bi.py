@@ -569,7 +569,7 @@ def test_psql_drops_the_login_of_a_killed_psql(place: Place) -> None:
     place.analyst("psql_0123456789ab", "--expires", "1h")
     place.analyst("psql_ba9876543210")  # of one that runs
     expire(place, "psql_0123456789ab")
-    printed(place.leads("psql", "-c", "select 1"))
+    printed(place.leads("psql", "--organization", place.organization, "-c", "select 1"))
     assert logins(place, "^psql_") == ["psql_ba9876543210"]
     printed(place.leads("bi", "revoke", "psql_ba9876543210"))
 
