@@ -20,6 +20,7 @@ from app.background import Background
 from app.cli import replicas
 from app.cli.keys import digest
 from app.cli.output import Mistake
+from app.server.postgres import Statement
 from app.server.replicas import Replicas
 from bench.hosts import Pair
 from tests.support.contract import check_problem
@@ -549,6 +550,28 @@ def test_another_cluster_and_another_login_are_recognized_while_requests_run(pai
     assert re.fullmatch("It is another cluster: its system identifier is ([0-9]+), .* primary is (?!\\1)[0-9]+.", fault)
     fault = asyncio.run(fault_of(pair.standby.server.url("postgres"))) or ""
     assert "is a superuser" in fault
+
+
+def test_the_primary_answers_if_all_connections_to_the_replica_are_busy(pair: Pair) -> None:
+    slow, quick = (Statement(text.encode(), text.encode()) for text in ("select '200', pg_sleep(600)", "select '200'"))
+
+    async def answers() -> list[bool]:
+        url = pair.standby.server.url("leads_api")
+        servers = Replicas(pair.primary.database.url("leads_api"), [url], size=1, queue=0, most_lag=600)
+        watch = asyncio.create_task(servers.run(Background()))
+        async with asyncio.timeout(30):
+            while not servers.all[0].is_usable:  # noqa: ASYNC110, because nothing could set an event
+                await asyncio.sleep(0.05)
+        before = await servers.answer(lambda pool, _: pool.execute(quick, ()))
+        busy = asyncio.create_task(servers.all[0].pool.execute(slow, (), may_share=False))
+        await asyncio.sleep(0)
+        during = await servers.answer(lambda pool, _: pool.execute(quick, ()))
+        busy.cancel()
+        watch.cancel()
+        await servers.close()
+        return [before is not None, during is not None]
+
+    assert asyncio.run(answers()) == [True, False]
 
 
 def test_a_write_that_is_sent_to_a_replica_is_503(
