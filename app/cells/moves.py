@@ -80,6 +80,8 @@ class Move:
     publish: Callable[[list[str]], None]
     give_up_after: float
     """Seconds for which the source's requests may be refused before the move is abandoned."""
+    digests: list[str] | None = None
+    """The digests of its keys; None: not read yet."""
     rows: dict[str, int] = field(default_factory=dict)
     """The rows copied of each table, as far as they were seen."""
     years: list[int] = field(default_factory=list)
@@ -232,8 +234,21 @@ def make_login(move: Move) -> None:
     name = f"leads_move_{move.organization.hex}"
     verifier = move.source.connection.pgconn.encrypt_password(password.encode(), name.encode(), b"scram-sha-256")
     move.source.call("cell.make_login", move.organization, verifier.decode())
-    move.target.call("cell.write_password", move.organization, move.source.name, password)
+    with _errors_of_file(move, "write"):
+        move.target.call("cell.write_password", move.organization, move.source.name, password)
     move.renewed_at = time.monotonic()
+
+
+@contextmanager
+def _errors_of_file(move: Move, verb: str) -> Iterator[None]:
+    try:
+        yield
+    except psycopg.errors.ExternalRoutineException as error:
+        raise Mistake(
+            f"PostgreSQL of the cell {move.target.name} can't {verb} the file with the password in its data directory "
+            f"({error.diag.message_detail}). Its log says why. Remove the cause, such as a full disk, and run the "
+            "command again."
+        ) from None
 
 
 def make_slot(move: Move) -> None:
@@ -251,10 +266,13 @@ def subscribe(move: Move) -> None:
     except psycopg.Error as error:
         if "could not connect to the publisher" not in str(error):
             raise
+        reason = str(error.diag.message_primary).partition("could not connect to the publisher: ")[2].splitlines()[0]
         raise Mistake(
-            f"PostgreSQL of the cell {move.target.name} can't connect to that of {move.source.name}: "
-            f"{error.diag.message_primary}. Check the address in cell.peer, and that {move.source.name} lets the group "
-            "+leads_move in (pg_hba.conf) and has a free sender (max_wal_senders). Then run the command again."
+            f"PostgreSQL of the cell {move.target.name} can't connect to that of {move.source.name}: {reason}. Remove "
+            f"the cause: pg_hba.conf of {move.source.name} must let the group +leads_move in; max_wal_senders of "
+            f"{move.source.name}; or the address, which leads cells prepare {move.target.name} --peer "
+            f"{move.source.name}=… changes, with sslrootcert of a file on the machine of that PostgreSQL. Then go on: "
+            f"{_command(move, 'resume')}. Or give up: {_command(move, 'abort')}"
         ) from None
     move.errors, move.connected_at = _errors(_arrival(move)), time.monotonic()
 
@@ -332,16 +350,24 @@ def receive(move: Move) -> None:
 def take_over(move: Move) -> None:
     """take over: keys, connection, webhooks, forms, and the events without a seal"""
     rows = move.source.call("admin.owned_rows", move.organization)
+    move.digests = _digests(rows)
     move.target.call("admin.take_over", move.organization, Jsonb(rows))
 
 
 def publish(move: Move) -> None:
     """answer requests: the router gets the new place"""
     if move.place(move.source) == "moving":  # otherwise it was done
-        rows = move.source.call("admin.owned_rows", move.organization)
-        digests = [row["row"]["digest"] for row in rows if row["relation"] == "auth.api_key"]
-        move.publish([checked_digest(str(digest).removeprefix("\\x")) for digest in digests])
+        # With many events without a seal, to read the rows again takes seconds.
+        if move.digests is None:
+            move.digests = _digests(move.source.call("admin.owned_rows", move.organization))
+        move.publish(move.digests)
     move.answered_at = time.monotonic()
+
+
+def _digests(rows: list[DictRow]) -> list[str]:
+    """Those of the keys among the rows of admin.owned_rows."""
+    digests = (str(row["row"]["digest"]) for row in rows if row["relation"] == "auth.api_key")
+    return [checked_digest(digest.removeprefix("\\x")) for digest in digests]
 
 
 def bind_analysts(move: Move) -> None:
@@ -378,7 +404,8 @@ def give_up(move: Move) -> None:
 
 def unsubscribe(move: Move) -> None:
     """drop the subscription and the password file"""
-    move.target.call("cell.unsubscribe", move.organization)
+    with _errors_of_file(move, "remove"):
+        move.target.call("cell.unsubscribe", move.organization)
 
 
 def drop_login(move: Move) -> None:
@@ -411,8 +438,8 @@ def abort(move: Move) -> None:
             f"{_command(move, 'resume')}"
         )
     # First the subscription. Without it nobody takes the rows that have arrived for a part of a move.
-    move.say(f"{move.target.name}: drop the subscription and the password file")
-    move.target.call("cell.unsubscribe", move.organization)
+    move.say(f"{move.target.name}: {unsubscribe.__doc__}")
+    unsubscribe(move)
     is_handed_over = any(
         row["handed_over_at"] for row in move.source.call("admin.moves") if row["organization_id"] == move.organization
     )
@@ -465,14 +492,14 @@ def _check_replication(move: Move) -> list[DictRow]:
             f"{_command(move, 'resume')}. Or give up: {_command(move, 'abort')}"
         )
     is_active = _position(move)["is_active"]
-    where = f"The log of its PostgreSQL says why: search it for {name}."
+    where = f"The log of its PostgreSQL says why, below the lines with {name}."
     ways = f"go on: {_command(move, 'resume')}. Or give up: {_command(move, 'abort')}"
     if not tables[0]["is_enabled"]:
         raise Mistake(f"The subscription {name} in the cell {move.target.name} is disabled. Enable it, and {ways}")
     if (errors := _errors(tables) - move.errors) >= ERRORS:
         raise Mistake(
             f"The subscription in the cell {move.target.name} has failed {counted(errors, 'time')}. {where} Remove the "
-            f"cause, such as a row that is there already, and {ways}"
+            f"cause, such as a row that is there already, a full disk or a line of pg_hba.conf, and {ways}"
         )
     now = time.monotonic()
     if is_active:

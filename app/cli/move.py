@@ -181,7 +181,7 @@ def _found(
     def made(source: str, to: str) -> Move:
         for name in (source, to):
             if name not in sides:
-                raise Mistake(f"The cell {name} can't be reached. The move needs both cells.")
+                raise Mistake(f"The move needs both cells. Run the command again when {name} can be reached.")
         return Move(
             id,
             sides[source],
@@ -208,7 +208,9 @@ def _found(
             return made(name, to)
     homes = [name for name, place in places.items() if place == "here"]
     if not homes:
-        raise Mistake(f"No cell that can be reached has the organization {id}.")
+        hidden = [cell.name for cell in files.read(env.cells_dir) if cell.name not in sides]
+        repeat = f" Run the command again when {' and '.join(hidden)} can be reached." if hidden else ""
+        raise Mistake(f"No cell that can be reached has the organization {id}.{repeat}")
     if len(homes) > 1:
         raise Mistake(f"The cells {' and '.join(homes)} both have the organization. Run: leads cells check")
     home = homes[0]

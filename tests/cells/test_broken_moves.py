@@ -1,7 +1,10 @@
 """A move whose replication is broken says what to do, and can be resumed or aborted. ``make scale`` runs most."""
 
+import os
+import subprocess
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 from unittest.mock import patch
 
@@ -11,6 +14,7 @@ import pytest
 from app import sealing
 from app.cells import moves
 from app.worker import vault
+from bench.hosts import Host
 from tests.support.chain import verdict
 from tests.support.database import WORKER_KEY
 from tests.support.moving import NAMES, Pair, killed_after, long, moved
@@ -209,6 +213,115 @@ def test_a_row_in_the_way_is_named_and_the_move_goes_on_without_it(pair: Pair, i
             arrived(pair, organization)
         else:
             aborted(pair, organization)
+
+
+@pytest.mark.parametrize("is_aborted", [True, False])
+def test_a_source_that_refuses_the_login_is_named(pair: Pair, is_aborted: bool) -> None:
+    organization, _ = begun(pair, "begin")
+    change(pair, organization)
+    with changed_hba(pair.hosts["a"], "host all +leads_move 127.0.0.1/32 reject"):
+        text = said(pair, organization)
+        assert "PostgreSQL of the cell b can't connect to that of a: connection to server" in text
+        assert "pg_hba.conf of a must let the group +leads_move in" in text
+        if is_aborted:
+            aborted(pair, organization)
+    if not is_aborted:
+        arrived(pair, organization)
+
+
+@long
+def test_a_source_that_refuses_the_login_during_the_copy_is_named(pair: Pair) -> None:
+    organization, _ = begun(pair, "begin")
+    change(pair, organization)
+    source, run = pair.cells.databases["a"], moves.run
+    with ExitStack() as refused:
+
+        def refuse(step: str) -> None:
+            if step == "subscribe":
+                refused.enter_context(changed_hba(pair.hosts["a"], "host all +leads_move 127.0.0.1/32 reject"))
+                source.sql("select pg_terminate_backend(pid) from pg_stat_replication")
+
+        with patch.object(moves, "run", lambda move: run(move, refuse)), patch.object(moves, "SILENCE", 2.0):
+            assert "pg_hba.conf" in said(pair, organization)
+    arrived(pair, organization)
+
+
+@contextmanager
+def changed_hba(host: Host, line: str) -> Iterator[None]:
+    """A server whose pg_hba.conf has this line first."""
+    path = host.data.parent / "hba"
+    text = path.read_text()
+    try:
+        path.write_text(f"{line}\n{text}")
+        host.database.sql("select pg_reload_conf()")
+        yield
+    finally:
+        path.write_text(text)
+        host.database.sql("select pg_reload_conf()")
+
+
+@pytest.mark.parametrize("is_aborted", [True, False])
+def test_a_password_file_that_cannot_be_written_is_named(pair: Pair, is_aborted: bool) -> None:
+    organization, name = begun(pair, "begin")
+    change(pair, organization)
+    path = pair.hosts["b"].data / f"pgsql_tmp_{name}"
+    path.mkdir()
+    assert "PostgreSQL of the cell b can't write the file with the password" in said(pair, organization)
+    if is_aborted:
+        text = mistake(pair.cells.leads("organizations", "move", organization, "--abort"))
+        assert "PostgreSQL of the cell b can't remove the file with the password" in text
+    path.rmdir()
+    if is_aborted:
+        aborted(pair, organization)
+    else:
+        arrived(pair, organization)
+
+
+@long
+@pytest.mark.skipif(os.geteuid() != 0, reason="Only root can mount a small file system.")
+@pytest.mark.parametrize("is_aborted", [True, False])
+def test_a_full_disk_of_the_target_is_named(pair: Pair, is_aborted: bool) -> None:
+    organization, _ = begun(pair, "begin")
+    source, target = (pair.cells.databases[name] for name in NAMES)
+    source.sql(
+        "insert into app.lead (organization_id, email) "
+        "select %s, n || repeat('x', 40) || '@example.com' from generate_series(1, 8000) as n",
+        organization,
+    )
+    change(pair, organization)
+    folder = pair.hosts["b"].data.parent / f"small_{is_aborted}"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], check=True)
+    try:
+        pair.hosts["b"].own(folder)
+        target.sql(f"create tablespace small location '{folder}'")
+        target.sql("alter table app.lead set tablespace small")
+        text = said(pair, organization)
+        assert "has failed" in text
+        assert "a full disk" in text
+        if is_aborted:
+            aborted(pair, organization)
+        else:
+            subprocess.run(["mount", "-o", "remount,size=1g", str(folder)], check=True)
+            arrived(pair, organization)
+    finally:
+        target.sql("alter table app.lead set tablespace pg_default")
+        target.sql("drop tablespace if exists small")
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@long
+@pytest.mark.parametrize("cell", NAMES)
+def test_a_cell_without_free_connections_is_named(pair: Pair, cell: str) -> None:
+    acme = pair.make()
+    with ExitStack() as opened:
+        with suppress(psycopg.OperationalError):  # none is left
+            while True:
+                opened.enter_context(psycopg.connect(pair.cells.databases[cell].url("leads_worker")))
+        text = mistake(pair.cells.leads("organizations", "move", acme.id, "--to", "b"))
+    assert "FATAL" in text
+    assert text.endswith(f"Run the command again when {cell} can be reached.")
+    moved(pair.cells, acme.id, "b")
 
 
 @long
