@@ -64,8 +64,11 @@ begin
       and p.proname in (
         'pg_current_wal_lsn', 'pg_current_wal_insert_lsn', 'pg_current_wal_flush_lsn', 'pg_control_checkpoint',
         'pg_stat_get_io', 'pg_stat_get_wal', 'pg_stat_get_backend_io', 'pg_stat_get_backend_wal',
+        -- With replicas, an archive or a move between cells:
+        'pg_get_replication_slots', 'pg_stat_get_replication_slot', 'pg_stat_get_subscription', 'pg_stat_get_archiver',
         -- On a replica:
-        'pg_last_wal_receive_lsn', 'pg_last_wal_replay_lsn', 'pg_control_recovery'
+        'pg_last_wal_receive_lsn', 'pg_last_wal_replay_lsn', 'pg_control_recovery', 'pg_last_xact_replay_timestamp',
+        'pg_stat_get_recovery_prefetch'
       )
       and (
         exists (

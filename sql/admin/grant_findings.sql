@@ -87,8 +87,9 @@ begin atomic
       'Every role can use up the server''s transaction ids. Then PostgreSQL refuses every write.'),
     ('^pg_logical_emit_message$', 170000, 'Every role can fill the disk with the write-ahead log.'),
     (
-      '^pg_(current_wal_(insert_|flush_)?lsn|last_wal_(receive|replay)_lsn|control_(checkpoint|recovery)|'
-      'stat_get_(backend_)?(io|wal))$', 0,
+      '^pg_(current_wal_(insert_|flush_)?lsn|last_(wal_(receive|replay)_lsn|xact_replay_timestamp)|'
+      'control_(checkpoint|recovery)|get_replication_slots|'
+      'stat_get_((backend_)?(io|wal)|replication_slot|subscription|archiver|recovery_prefetch))$', 0,
       'Every role can see how much other sessions write.')
   ) as k (pattern, since, finding)
     on f.proname ~ k.pattern and current_setting('server_version_num')::integer >= k.since

@@ -420,7 +420,6 @@ def _catalogues() -> Iterator[Attack]:
         "select * from pg_stat_progress_copy",
         "select * from pg_stat_progress_analyze",
         "select * from pg_stat_replication",
-        "select * from pg_replication_slots",
         "select * from pg_get_backend_memory_contexts()",
         "select * from pg_shmem_allocations",
         "select * from pg_buffercache",
@@ -796,6 +795,12 @@ def shared_state() -> Iterator[Attack]:
         "pg_last_wal_receive_lsn()",
         "pg_last_wal_replay_lsn()",
         "pg_control_recovery()",
+        "pg_last_xact_replay_timestamp()",
+        "pg_get_replication_slots()",
+        "pg_stat_get_replication_slot('x')",
+        "pg_stat_get_subscription(null)",
+        "pg_stat_get_archiver()",
+        "pg_stat_get_recovery_prefetch()",
     ):
         yield Attack(f"watch others write: {call}", (f"select {call}",), "42501")
     for relation in (

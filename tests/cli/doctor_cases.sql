@@ -339,6 +339,12 @@ grant execute on function pg_current_wal_lsn() to public;
 -- grant execute on function pg_last_wal_replay_lsn() to public: other sessions write
 grant execute on function pg_last_wal_replay_lsn() to public;
 
+-- grant execute on function pg_get_replication_slots() to public: other sessions write
+grant execute on function pg_get_replication_slots() to public;
+
+-- grant execute on function pg_stat_get_subscription(oid) to public: other sessions write
+grant execute on function pg_stat_get_subscription(oid) to public;
+
 -- function pg_current_wal_flush_lsn(): no replica can be used
 revoke execute on function pg_current_wal_flush_lsn() from leads_auth, leads_migrator cascade;
 

@@ -210,6 +210,26 @@ def test_a_position_does_not_show_how_much_others_write(client: httpx.Client) ->
     assert sum(a == b for a, b in zip(first[11:], second[11:], strict=True)) < 15
 
 
+def test_no_login_sees_in_the_catalogues_how_much_others_write(pair: Pair, client: httpx.Client) -> None:
+    """With a replica, PostgreSQL shows every login positions of the write-ahead log."""
+    primary, standby = pair.primary.database, pair.standby.database
+    primary.sql("select pg_create_physical_replication_slot('spied', true)")
+    try:
+        made_lead(client)
+        pair.wait_for_stream()
+        for database, query in (
+            (primary, "select restart_lsn::text as shown from pg_replication_slots where slot_name = 'spied'"),
+            (standby, "select pg_last_xact_replay_timestamp()::text as shown"),
+            (standby, "select skip_new::text as shown from pg_stat_recovery_prefetch"),
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                database.sql(query, login="leads_api")
+            # The control: they show something.
+            assert database.sql(query)[0]["shown"]
+    finally:
+        primary.sql("select pg_drop_replication_slot('spied')")
+
+
 def test_the_position_of_another_cluster_is_answered_by_the_primary(
     client: httpx.Client, server: Server, pair: Pair, database: Database
 ) -> None:
