@@ -489,3 +489,73 @@ def test_the_script_has_the_addresses_of_the_cells_and_no_password(tmp_path: Pat
     ):
         refused = mistake(cells.leads("cells", "plproxy", "--address", address))
         assert part in refused
+
+
+def test_with_sql_in_the_router_an_organization_is_reached_only_with_its_key(entrance: Entrance) -> None:
+    """The router's database keeps the claim in settings, which the API server's login can change."""
+    victim = entrance.make("west")
+    claim = hashlib.sha256(victim.keys["read"].encode()).hexdigest()
+    forged = ("", "x", victim.id, digest(victim.keys["read"]).hex(), "0" * 64)
+    with entrance.host.database.connect("leads_api") as session:
+
+        def answer(cell: str, key_digest: str) -> str | None:
+            settings = {"cell": cell, "key_digest": key_digest, "scope": "read", "request_id": "r"}
+            for name, value in settings.items():
+                session.execute("select set_config(%s, %s, false)", [f"leads.{name}", value])
+            try:
+                return str(session.execute("select (api.get_organization()).body").fetchall())
+            except psycopg.Error as error:
+                return error.sqlstate
+
+        cells = ("0", "1", "2", "-1", "2147483647", "-2147483648")
+        assert {answer(cell, key_digest) for cell in cells for key_digest in forged} <= {"PT401", "22023"}
+        assert {answer(cell, claim) for cell in ("", "x", "99999999999")} == {"PT503"}
+        # The control: with the key, the cell answers.
+        assert victim.id in str(answer("1", claim))
+
+    for login in ("leads_api", "leads_worker", "leads_operator"):
+        with entrance.host.database.connect(login) as session:
+            for statement in (
+                "table router.key",
+                "table router.cell",
+                f"select router.api_get_organization(1, '{claim}', 'r', 'read', true)",
+                "select router.sealing_key(1)",
+                "create server mine foreign data wrapper plproxy",
+                "alter server cells_10 options (set p0 'host=127.0.0.1')",
+                "create user mapping for current_user server cells_10 options (user 'leads_operator')",
+                "select pg_read_file('postgresql.conf')",
+            ):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    session.execute(statement.encode())
+    # Whoever could make such a function would use the password file of the router's PostgreSQL.
+    function = "create function public.mine() returns text language plproxy as $$ connect 'dbname=leads'; $$"
+    with entrance.host.database.connect("leads_migrator") as session, pytest.raises(psycopg.Error, match="language"):
+        session.execute(function.encode())
+
+
+def test_a_cancelled_call_gives_its_answer_to_no_later_one(entrance: Entrance) -> None:
+    """The connection to the cell is used again, by requests of other organizations."""
+    made = [entrance.make("west") for _ in range(2)]
+    claims = {each.id: hashlib.sha256(each.keys["read"].encode()).hexdigest() for each in made}
+    query = "select (api.get_organization()).body from auth.enter(%s, 'r', 'read', true)"
+    with entrance.host.database.connect("leads_api") as session, entrance.host.database.connect() as other:
+        cancelled = []
+
+        def called(organization: str) -> bool:
+            try:
+                rows = session.execute(query, [claims[organization]]).fetchall()
+            except psycopg.Error as error:
+                cancelled.append(error.sqlstate)
+                return True
+            return organization in str(rows)
+
+        for number in range(200):
+            with ThreadPoolExecutor(1) as pool:
+                call = pool.submit(called, made[number % 2].id)
+                time.sleep(number % 10 * 0.0004)
+                other.execute("select pg_cancel_backend(%s)", [session.info.backend_pid])
+                assert call.result()
+        # The last ones without a cancellation.
+        for organization, claim in claims.items():
+            assert organization in str(session.execute(query, [claim]).fetchall())
+    assert {"57014", "PT503"} >= set(cancelled) > set()
