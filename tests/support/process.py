@@ -129,7 +129,7 @@ class Server:
             wait_until_announced(self.cell)
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         # There is no TLS, and to create an unused context takes 40 ms.
-        return httpx.Client(base_url=self.base + "/api/v1", headers=headers, timeout=30, verify=False, **options)
+        return httpx.Client(base_url=self.base + "/api/v1", headers=headers, timeout=60, verify=False, **options)
 
     def lines(self) -> list[dict[str, Any]]:
         """Returns the logged lines. The server buffers lines,
