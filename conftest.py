@@ -19,6 +19,7 @@ import filelock
 import httpx
 import psycopg
 import pytest
+from httpx._config import DEFAULT_TIMEOUT_CONFIG
 
 from app import embedded
 from app.cli import migrate
@@ -29,6 +30,10 @@ from tests.support.database import Database, Organization, announce_worker_key, 
 from tests.support.entrances import ENTRANCE, Entrances
 from tests.support.process import Leads, Server, leads_on
 from tools import pgtap
+
+# A busy machine may take longer than 5 seconds to answer, httpx's own limit for each part of a request.
+for _part in ("connect", "read", "write", "pool"):
+    setattr(DEFAULT_TIMEOUT_CONFIG, _part, 60)
 
 _TEMPLATE = "leads_template"
 _names = (f"t{os.getpid()}_{number}" for number in itertools.count())
@@ -195,7 +200,7 @@ def new_server(
     for process in started:
         process.terminate()
     for process in started:
-        process.wait(30)
+        process.wait(120)
 
 
 @pytest.fixture(scope="module")

@@ -385,7 +385,7 @@ def started(database: Database, folder: Path, keys: Keys) -> "subprocess.Popen[b
 
 def kill(process: "subprocess.Popen[bytes]") -> None:
     process.send_signal(signal.SIGKILL)
-    process.wait(30)
+    process.wait(120)
 
 
 def wait_for(condition: Callable[[], object]) -> None:
@@ -484,7 +484,7 @@ def test_an_erasure_while_the_archive_is_written_makes_it_void(old: Database, tm
         process = started(old, tmp_path, keys)
         wait_for(lambda: waits(old, "admin.retire_year"))
         assert leads_here(old)("erase", "--lead", str(lead[0]["lead_id"]), "--yes").returncode == 0
-    assert process.wait(60) == 2
+    assert process.wait(120) == 2
     assert not archive(tmp_path).exists()
     assert holds(old)
     retire(old, tmp_path, keys)
@@ -502,7 +502,7 @@ def test_an_event_of_the_year_that_is_written_meanwhile_is_not_lost(old: Databas
         wait_for(lambda: waits(old, "admin.retire_year"))
         # The command has compared the archive with the log, and sealed the events of this organization.
         old_events(old, first, OLD, 1)
-    assert process.wait(60) == 2
+    assert process.wait(120) == 2
     assert not archive(tmp_path).exists()
     assert holds(old)
     seal(old)
@@ -768,7 +768,7 @@ def test_two_erasures_in_an_archive_wait_for_each_other(old: Database, tmp_path:
         copy = tmp_path / "copy"
         copy.write_bytes(archive(tmp_path).read_bytes())
         copy.replace(archive(tmp_path))
-    assert process.wait(60) == 0
+    assert process.wait(120) == 0
     seal(old)
     assert printed(verify(old, tmp_path, keys))
     assert "ada3@" not in str([line for line in lines(tmp_path, keys) if line.get("organization_id") == first])

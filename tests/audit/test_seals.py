@@ -537,7 +537,7 @@ def test_no_event_has_a_time_after_its_seal(new_database: Callable[..., Database
         ).fetchone()
         assert row
         writer.execute("commit")
-        thread.join(60)
+        thread.join()
     seals = database.sql(
         "select s.sealed_at from audit.seal as s join audit.event as e on e.id = s.event_id where e.lead_id = %s",
         row["id"],

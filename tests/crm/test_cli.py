@@ -170,7 +170,7 @@ def test_a_worker_needs_its_address_its_key_and_a_schema(leads: object, database
             env={**os.environ, **environ},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
 

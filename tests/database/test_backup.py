@@ -61,7 +61,7 @@ def test_a_dump_can_be_restored_in_another_cluster(
         with restored.client(key) as client:
             assert client.get("/leads").json()["data"][0]["email"] == "kept@example.com"
         restored.process.terminate()
-        restored.process.wait(30)
+        restored.process.wait(120)
 
 
 def test_the_page_says_what_the_test_does() -> None:

@@ -76,7 +76,7 @@ def test_the_data_are_loaded(
     with server.client(acme.keys["write"]) as client:
         created = client.post("/leads", json=lead, headers=once).json()
     server.process.terminate()
-    server.process.wait(30)
+    server.process.wait(120)
     old.sql(
         "insert into crm.connection (organization_id, vendor, account, settle_seconds) "
         "values (%s, 'jobnimbus', 'x', 10)",

@@ -31,7 +31,7 @@ def test_the_commands_of_the_quickstart_work(server: Server, leads: Leads) -> No
         create = create.replace(printed_there, here)
 
     def run(script: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=30, check=True)
+        return subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=120, check=True)
 
     variables = "".join(create.splitlines(keepends=True)[:2])
     created = json.loads(run(create).stdout)

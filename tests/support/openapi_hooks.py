@@ -22,7 +22,7 @@ from schemathesis.openapi.checks import RejectedPositiveData
 
 KNOWN = json.loads(os.environ["PROOF_KNOWN"])
 """Ids in the database, and the organization's stages."""
-CLIENT = httpx.Client(base_url=os.environ["PROOF_URL"], headers={"Authorization": os.environ["PROOF_KEY"]})
+CLIENT = httpx.Client(base_url=os.environ["PROOF_URL"], headers={"Authorization": os.environ["PROOF_KEY"]}, timeout=60)
 
 _MADE_UP = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-(?!7)[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 _STORED = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")

@@ -74,7 +74,7 @@ def leads_in(environ: Mapping[str, str]) -> Leads:
             env={**environ, **more},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
 

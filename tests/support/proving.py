@@ -77,6 +77,7 @@ def prove(
         hooks = "tests.support.openapi_hooks"
         seed = {seed}
         continue-on-failure = true
+        request-timeout = 60
 
         [auth.openapi.key]
         bearer = "{key}"

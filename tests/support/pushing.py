@@ -37,7 +37,7 @@ class Worker:
     def stop(self) -> int:
         """Stops the worker with SIGTERM, and returns its exit code."""
         self.process.terminate()
-        return self.process.wait(60)
+        return self.process.wait(120)
 
 
 def connect(
@@ -72,7 +72,7 @@ def leads_crm(database: Database, *arguments: str, input: str = "", **environ: s
         input=input,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 
