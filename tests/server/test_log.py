@@ -72,7 +72,11 @@ def test_any_content_is_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> 
     assert (third["level"], third["message"], third["cause"]) == ("error", "a\nb", "x")
 
 
-def test_lines_that_wait_are_written_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+def test_lines_that_wait_are_written_at_the_end(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(log, "_HELD", 60)
+
     async def ask() -> None:
         for number in range(3):
             log.request(b"r-%d" % number, "GET", "/a", 200, 0.001)
