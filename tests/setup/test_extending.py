@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from app import unreleased
 from app.settings import ROOT
 from tests.support.database import Database, Organization
 from tests.support.process import Server
+from tests.support.pushing import wait_for
 from tools import headers, pgtap
 
 PAGE = (ROOT / "docs" / "extending.md").read_text()
@@ -93,9 +93,7 @@ def test_an_endpoint_is_a_function_and_a_line(
     loaded = run(clone, load, environ)
     assert "Applied the unreleased changes of this checkout (migrations/next.sql and sql/)." in loaded
 
-    deadline = time.monotonic() + 10
-    while '"/stale-leads"' not in httpx.get(server.base + "/openapi.json").text and time.monotonic() < deadline:
-        time.sleep(0.1)
+    wait_for(lambda: '"/stale-leads"' in httpx.get(server.base + "/openapi.json").text)
     listed, _, rest = run(clone, call, environ).partition('"operationId"')
     assert rest == ':"list_stale_leads"\n'
     assert [lead["email"] for lead in json.loads(listed)["data"]] == ["ada@example.com"]

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,12 @@ class Prometheus:
         return {alert["metric"]["alertname"] for alert in self.query('ALERTS{alertstate="firing"}')}
 
 
+def is_ready(url: str) -> bool:
+    with suppress(httpx.TransportError):
+        return httpx.get(url).status_code == 200
+    return False
+
+
 @contextmanager
 def prometheus(folder: Path, *targets: str) -> Iterator[Prometheus]:
     """Runs Prometheus with the example's configuration, which differs only in intervals and targets."""
@@ -106,6 +112,7 @@ def prometheus(folder: Path, *targets: str) -> Iterator[Prometheus]:
             stderr=subprocess.STDOUT,
         )
     try:
+        wait_for(lambda: is_ready(f"http://{address}/-/ready"), 60)
         yield Prometheus(f"http://{address}")
     finally:
         process.kill()
@@ -154,9 +161,12 @@ def test_prometheus_sees_a_failing_vendor_the_end_of_postgresql_and_the_end_of_t
 def watch(
     prom: Prometheus, database: Database, vendor: Any, log: Path, keys: dict[str, str], postmaster: int, worker: Any
 ) -> None:
-    api = re.findall(r"http://[^ ]+/api/v1", log.read_text())[0]
+    base = wait_for(lambda: re.findall(r"(http://[^ ]+)/api/v1", log.read_text()))[0]
+    wait_for(lambda: is_ready(f"{base}/readyz"))
     vendor.down()
-    with httpx.Client(base_url=api, headers={"Authorization": f"Bearer {keys['write']}"}, verify=False) as client:
+    with httpx.Client(
+        base_url=f"{base}/api/v1", headers={"Authorization": f"Bearer {keys['write']}"}, verify=False
+    ) as client:
         for number in range(3):
             lead = {"name": "Ada", "email": f"ada{number}@example.com", "pipeline_stage": "qualified"}
             assert client.post("/leads", json=lead).status_code == 201

@@ -161,7 +161,7 @@ def export(run_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield line[1]
     finally:
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        assert process.wait(120) == 0
 
 
 @pytest.fixture(scope="module")
