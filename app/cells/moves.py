@@ -27,6 +27,8 @@ LOOK = 0.2
 """Seconds between two looks at the replication while the organization is served."""
 RENEWAL = 12 * 3600.0
 """Seconds after which the password of the login is renewed. It is accepted for a day."""
+LOCK_PATIENCE = 3.0
+"""Seconds to wait for another command. The session of one that has just ended lives on for a moment."""
 LATE_REQUESTS = 5.0
 """Seconds in which a request that the router has sent to the source before it knew the new place has been answered. It
 waits there for a connection for 3 seconds at most. Until then the source says 503, and afterwards 401.
@@ -191,12 +193,14 @@ def _check_keys(move: Move) -> None:
 @contextmanager
 def locked(side: Side, organization: UUID) -> Iterator[None]:
     """Keeps other commands from working on the move. Raises Mistake if one does, or if the cell isn't prepared."""
+    end = time.monotonic() + LOCK_PATIENCE
     try:
-        is_locked = side.call("cell.lock_move", organization)[0]["lock_move"]
+        while not side.call("cell.lock_move", organization)[0]["lock_move"]:
+            if time.monotonic() > end:
+                raise Mistake(f"Another command is moving the organization {organization}. Wait until it has ended.")
+            time.sleep(0.1)
     except NOT_PREPARED:
         raise _not_prepared(side) from None
-    if not is_locked:
-        raise Mistake(f"Another command is moving the organization {organization}. Wait until it has ended.")
     yield  # the end of the session unlocks it
 
 
