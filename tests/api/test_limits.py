@@ -17,7 +17,7 @@ from tests.api.test_metrics import scrape, url_in, value
 from tests.support.contract import check_headers, check_problem
 from tests.support.database import Database, Organization, make_key
 from tests.support.keys import new_key
-from tests.support.process import Server
+from tests.support.process import Server, server_processes
 from tests.support.pushing import wait_for
 
 BURST = 6
@@ -240,11 +240,6 @@ def test_pages_of_other_origins_can_read_the_headers(server: Server, database: D
         assert response.headers["access-control-allow-origin"] == "https://app.example.com"
 
 
-def workers_of(server: Server) -> list[int]:
-    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
-    return [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-
-
 @pytest.mark.skipif(not Path("/proc").exists(), reason="The workers are found in /proc.")
 def test_workers_share_the_limit_also_after_a_kill(
     new_server: Callable[..., Server], database: Database, acme: Organization, tmp_path: Path
@@ -261,17 +256,17 @@ def test_workers_share_the_limit_also_after_a_kill(
             return client.get("/health").status_code
         return 0
 
-    wait_for(lambda: len(workers_of(server)) == 3)
+    wait_for(lambda: len(server_processes(server)) == 3)
     statuses, killed = [send(0)], set[int]()
     with ThreadPoolExecutor(4) as threads:
         sent = [threads.submit(send, number) for number in range(120)]
         # In the middle of the requests, again and again.
         for _ in range(2):
             time.sleep(0.1)
-            victim = workers_of(server)[0]
+            victim = server_processes(server)[0]
             killed.add(victim)
             os.kill(victim, signal.SIGKILL)
-            wait_for(lambda: len({*workers_of(server)} - killed) == 3)
+            wait_for(lambda: len({*server_processes(server)} - killed) == 3)
         statuses += [future.result() for future in sent]
     # A request that a kill interrupted has taken a token. Up to four that run at the same time may all be
     # the first that a process sees.

@@ -63,10 +63,12 @@ def test_twelve_clients_on_one_locked_lead_occupy_at_most_a_quarter_of_the_conne
         ThreadPoolExecutor(12) as threads,
     ):
         with locked(database, LEAD, lead.removeprefix("/leads/")):
+            started = time.monotonic()
             changes = [threads.submit(client.patch, lead, json={"pipeline_stage": stage}) for stage in stages]
-            time.sleep(0.5)  # the first attempts are over
+            time.sleep(1)  # the first attempts are over
             counts = []
-            for _ in range(20):
+            # They give up after 4.5 seconds.
+            while time.monotonic() - started < 2:
                 assert neighbour.post("/leads", json={"email": "a@example.com"}).status_code == 201
                 # The same key, elsewhere.
                 assert client.get("/leads?limit=1").status_code == 200
@@ -74,7 +76,7 @@ def test_twelve_clients_on_one_locked_lead_occupy_at_most_a_quarter_of_the_conne
             assert not any(change.done() for change in changes)
         # None of them has given up, and each change is made once.
         assert {change.result().status_code for change in changes} == {200}
-    assert max(counts) == 2
+    assert max(counts) in (1, 2), counts
 
 
 def test_a_change_that_waited_still_compares_the_tag(

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.cli.keys import digest
 from tests.support.database import Database, Organization
-from tests.support.process import Leads, Server, mistake
+from tests.support.process import Leads, Server, mistake, server_processes
 from tests.support.pushing import wait_for
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -172,11 +172,7 @@ def test_several_processes_have_one_address_and_their_counts_add_up(
     wait_for(lambda: requests(url, route="/leads", status="200") == sent)
     wait_for(lambda: value(scrape(url), "leads_pool_connections") == 4)
 
-    children = [
-        int(pid) for pid in Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
-    ]
-    processes = [pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    os.kill(processes[0], signal.SIGKILL)
+    os.kill(server_processes(server)[0], signal.SIGKILL)
     for _ in range(20):
         assert requests(url, route="/leads", status="200") == sent
         samples = scrape(url)

@@ -17,7 +17,7 @@ from tests.support.cells import Cells, make_cells
 from tests.support.database import Database, Organization
 from tests.support.process import Server, printed
 from tests.support.router import needs_router
-from tests.support.routes import SLOW
+from tests.support.routes import HELD, SLOW, held
 
 pytestmark = needs_router
 
@@ -74,7 +74,7 @@ def test_a_read_whose_connection_is_lost_is_sent_to_another_server_and_a_change_
     cells: Cells, new_server: Callable[..., Server], tmp_path: Path
 ) -> None:
     organization, database = cells.make_organization("east"), cells.databases["east"]
-    database.sql(SLOW)
+    database.sql(SLOW + HELD)
     servers = [new_server(database), new_server(database)]
     made = make_cells(tmp_path, {"east": database}, {"east": servers})
     config = printed(made.leads("cells", "router-config", "--bind", router.BIND, "--account", ""))
@@ -82,16 +82,17 @@ def test_a_read_whose_connection_is_lost_is_sent_to_another_server_and_a_change_
     with router.running(config, tmp_path) as started, ThreadPoolExecutor(4) as threads, started.client(key) as client:
         # Each has a connection of its own: HAProxy ends one that was used before without a response.
         writers = [started.client(key), started.client(key)]
-        reads = [threads.submit(client.get, "/sleep", params={"seconds": 4}) for _ in servers]
-        while busy(database) < 2:
-            assert not all(read.done() for read in reads)
-            time.sleep(0.02)
-        writes = [threads.submit(writer.post, "/slow-write", params={"seconds": 4}) for writer in writers]
-        while busy(database) < 4:
-            assert not all(each.done() for each in (*reads, *writes))
-            time.sleep(0.02)
-        servers[0].process.kill()
-        servers[0].process.wait(30)
+        with held(database):
+            reads = [threads.submit(client.get, "/wait") for _ in servers]
+            while busy(database) < 2:
+                assert not any(read.done() for read in reads)
+                time.sleep(0.02)
+            writes = [threads.submit(writer.post, "/slow-write", params={"seconds": 6}) for writer in writers]
+            while busy(database) < 4:
+                assert not any(each.done() for each in (*reads, *writes))
+                time.sleep(0.02)
+            servers[0].process.kill()
+            servers[0].process.wait(30)
         assert [read.result().status_code for read in reads] == [200, 200]
         answers = sorted((write.result() for write in writes), key=lambda answer: answer.status_code)
         for writer in writers:

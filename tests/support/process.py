@@ -146,6 +146,18 @@ class Server:
             time.sleep(0.02)
 
 
+def server_processes(server: Server) -> list[int]:
+    """The processes of ``leads serve`` that serve; not multiprocessing's own process."""
+    parent = server.process.pid
+    pids = []
+    for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
+        # It may have just ended.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                pids.append(int(pid))
+    return pids
+
+
 def leads_here(database: Database) -> Leads:
     """Returns a function that runs ``leads`` as leads_on does, but in this process, which saves a second."""
 
