@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from app import sealing
+from app.server.application import ROUTES_POLL
 from tests.support.contract import check_headers, check_problem
 from tests.support.database import Database, Organization
 from tests.support.process import Server
@@ -52,13 +53,12 @@ def client(server: Server, acme: Organization) -> Iterator[httpx.Client]:
         yield client
 
 
-def soon(condition: Callable[[], bool], seconds: float = 5) -> float:
-    """Waits until it is true, and returns the seconds that it took. Fails after a time."""
+def soon(condition: Callable[[], bool]) -> None:
+    """Waits until it is true. Fails before the server reads the routes without a notification."""
     start = time.monotonic()
     while not condition():
-        assert time.monotonic() - start < seconds
+        assert time.monotonic() - start < ROUTES_POLL / 5
         time.sleep(0.02)
-    return time.monotonic() - start
 
 
 def test_sql_adds_and_removes_an_endpoint_and_no_request_is_dropped(
@@ -82,7 +82,7 @@ def test_sql_adds_and_removes_an_endpoint_and_no_request_is_dropped(
                 connection.execute(ECHO.encode())
                 connection.execute("insert into api.route values ('GET', '/things/{id}/echo', 'api.echo', 'read')")
                 connection.execute("notify leads_routes")
-            assert soon(lambda: client.get(f"/things/{ID}/echo").status_code == 200) < 4
+            soon(lambda: client.get(f"/things/{ID}/echo").status_code == 200)
             answer = client.get(f"/things/{ID}/echo?size=-3&is_new=true&tags=a,b&at=2026-03-01T15:00:00+02:00")
             check_headers(answer)
             assert answer.headers["x-echo"] == "-3"
@@ -115,8 +115,9 @@ def test_sql_adds_and_removes_an_endpoint_and_no_request_is_dropped(
 
             database.sql("delete from api.route where path = '/things/{id}/echo'")
             database.sql("notify leads_routes")
-            assert soon(lambda: client.get(f"/things/{ID}/echo").status_code == 404) < 4
+            soon(lambda: client.get(f"/things/{ID}/echo").status_code == 404)
             database.sql("drop function api.echo")
+        soon(lambda: statuses.total() > 20)
     finally:
         is_over.set()
         traffic.join()

@@ -134,7 +134,7 @@ def last_line(server: Server, path: str = "/api/v1/leads/export") -> dict[str, A
     return [line for line in server.lines() if line.get("path") == path][-1]
 
 
-def until(condition: Callable[[], object], seconds: float = 15) -> None:
+def until(condition: Callable[[], object], seconds: float = 60) -> None:
     """Waits until it is true."""
     end = time.monotonic() + seconds
     while not condition():
@@ -285,10 +285,11 @@ def test_each_lead_is_exported_once_while_others_are_written(
         writer.start()
     try:
         with server.client(organization.keys["read"]) as client:
-            for _ in range(10):
+            for number in range(1, 11):
                 exported = [row["id"] for row in lines_of(client.get("/leads/export").text)]
                 assert len(exported) == len(set(exported))
                 assert set(exported) >= ids
+                until(lambda: min(writes["created"], writes["changed"]) > 2 * number)  # noqa: B023
     finally:
         done.set()
         for writer in writers:
@@ -302,23 +303,25 @@ def test_a_slow_reader_gets_each_row_once_and_holds_no_connection(
 ) -> None:
     """A dozen of slow readers neither fill the memory, nor make others wait."""
     keys = [large.keys[scope] for scope in ("read", "write", "admin")]
-    with server.client(large.keys["read"]) as other:
+    with server.client(large.keys["read"]) as other, contextlib.ExitStack() as opened:
         lines_of(other.get("/leads/export").text)
         before = memory(server)
-        readers = [open_socket(server, key) for key in keys for _ in range(STREAMS)]
+        readers = [opened.enter_context(open_socket(server, key)) for key in keys for _ in range(STREAMS)]
         until(lambda: all(reader.recv(1, socket.MSG_PEEK) for reader in readers))
         time.sleep(0.5)
         # Without the wait for the reader, this would be 12 times 20 MB.
         assert memory(server) - before < len(readers) * 2048
-        seconds = []
-        for _ in range(20):
-            start = time.monotonic()
-            assert other.get("/health").status_code == 200
-            seconds.append(time.monotonic() - start)
-        assert sorted(seconds)[10] < 0.1
-    for reader in readers[1:]:
-        reader.close()
-    body = rest_of_slowly(readers[0])
+
+        def is_free() -> bool:
+            """Whether no request waits for a connection. On a busy machine, the first pages are still being read."""
+            responses = [other.get("/health") for _ in range(20)]
+            assert {response.status_code for response in responses} == {200}
+            return not any("wait" in response.headers["server-timing"] for response in responses)
+
+        until(is_free)
+        for reader in readers[1:]:
+            reader.close()
+        body = rest_of_slowly(readers[0])
     rows = lines_of(unchunked(body).decode())
     assert {row["id"] for row in rows} == large_ids
     assert len(rows) == len(large_ids)

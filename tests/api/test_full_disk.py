@@ -137,7 +137,7 @@ def test_the_command_needs_root(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_signal_unmounts(small: Small, tmp_path: Path) -> None:
     environ = os.environ | {"TMPDIR": str(tmp_path)}
     command = subprocess.Popen([sys.executable, "-m", "bench.full_disk"], cwd=ROOT, env=environ)
-    wait_for(lambda: list(tmp_path.glob("*/data/data")))  # `leads serve` runs
+    wait_for(lambda: list(tmp_path.glob("*/data/data")), 120)  # `leads serve` runs
     assert str(tmp_path) in Path("/proc/mounts").read_text()
     command.send_signal(signal.SIGTERM)
     assert command.wait(60) == 128 + signal.SIGTERM

@@ -299,7 +299,7 @@ def test_repeats_wait_for_the_first_and_get_its_answer_and_block_no_other_reques
         # Twice the number of connections.
         repeats = [threads.submit(client.post, "/leads", content=content, headers=headers) for _ in range(8)]
         time.sleep(0.5)
-        assert client.get("/health").elapsed.total_seconds() < 2
+        assert client.get("/health").elapsed.total_seconds() < 3
         assert not any(repeat.done() for repeat in repeats)
         holder.commit()
         answers = [repeat.result() for repeat in repeats]
@@ -349,7 +349,7 @@ def test_a_repeat_is_409_after_5_seconds_while_the_first_request_runs(
             began_at = time.monotonic()
             assert client.post("/leads", json=BODY, headers={"Idempotency-Key": "l"}).status_code == 201
             assert client.post("/leads", json=BODY).status_code == 201
-            assert time.monotonic() - began_at < 2
+            assert time.monotonic() - began_at < 4
         holder.commit()
     answer, _ = post(0)
     assert answer.status_code == 201

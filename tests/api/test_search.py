@@ -13,6 +13,7 @@ import pytest
 from tests.support.contract import check_problem
 from tests.support.database import Database, Organization
 from tests.support.process import Server
+from tests.support.pushing import wait_for
 
 NAMES = ("Sarah", "Sara", "Søren", "O'Brien", "Ann-Marie", "Ada", "ADA", "Eve", "Jürgen", "Li")
 COMPANIES = ("Acme Roofing", "Roof & Co", "Saray GmbH", "A.B.C. Ltd", "Ümlaut AG", "4 Seasons", "Zed")
@@ -200,7 +201,8 @@ def test_no_lead_is_missed_while_others_write_and_the_worker_works(
         thread.start()
     try:
         with server.client(organization.keys["read"]) as client:
-            for _ in range(60):
+            for number in range(60):
+                wait_for(lambda: len(created) > number)  # noqa: B023
                 before = list(created)
                 ids = found(client, "walt", limit="200")
                 faults += [id for id in before if id not in ids]
