@@ -115,11 +115,15 @@ def test_a_replica_answers_as_soon_as_it_has_replayed_the_position(
 
 
 def test_without_the_position_a_read_may_be_older(client: httpx.Client, pair: Pair) -> None:
-    lead, _ = made_lead(client, company="before")
-    pair.wait_for_stream()
-    with paused(pair.standby):
-        reads = read_own_writes(client, lead, 3, sends_position=False)
-    assert reads.stale == ["before"] * 3
+    def is_older() -> bool:
+        """On a busy machine, the server may avoid the replica for a moment."""
+        lead, _ = made_lead(client, company="before")
+        pair.wait_for_stream()
+        with paused(pair.standby):
+            reads = read_own_writes(client, lead, 3, sends_position=False)
+        return reads.stale == ["before"] * 3
+
+    wait_until(is_older)
 
 
 def test_a_comparison_in_the_statement_of_the_read_would_be_wrong(
@@ -132,7 +136,7 @@ def test_a_comparison_in_the_statement_of_the_read_would_be_wrong(
     pair.wait_for_stream()
     statement = (
         "select s.states, (api.get_lead(%s)).body::json ->> 'company' as company "
-        "from (select auth.enter(%s, 'r', 'read', true) offset 0) as e, (select pg_sleep(1) offset 0) as w, "
+        "from (select auth.enter(%s, 'r', 'read', true) offset 0) as e, (select pg_sleep(4) offset 0) as w, "
         "lateral (select auth.position_states(array[%s]) as states, w.*) as s"
     )
     with pair.standby.database.connect("leads_api") as reader, ThreadPoolExecutor(1) as threads:
@@ -411,21 +415,32 @@ def test_the_tools_of_leads_mcp_read_their_own_writes(server: Server, pair: Pair
 
 def test_the_metrics_show_who_answers(client: httpx.Client, server: Server, pair: Pair) -> None:
     name = name_of(pair.standby)
-    client.get("/leads")
     client.get("/leads", headers={HEADER: "primary"})
-    wait_until(lambda: 'leads_reads_total{reason="requested",target="primary"}' in metrics(server))
-    shown = metrics(server)
-    assert f'leads_reads_total{{reason="",target="{name}"}}' in shown
-    assert f'leads_replica_usable{{replica="{name}"}} 1.0' in shown
-    assert f'leads_replica_lag_seconds{{replica="{name}"}} 0.0' in shown
+    expected = (
+        'leads_reads_total{reason="requested",target="primary"}',
+        f'leads_reads_total{{reason="",target="{name}"}}',
+        f'leads_replica_usable{{replica="{name}"}} 1.0',
+        f'leads_replica_lag_seconds{{replica="{name}"}} 0.0',
+    )
+
+    def are_shown() -> bool:
+        client.get("/leads")
+        shown = metrics(server)
+        return all(each in shown for each in expected)
+
+    wait_until(are_shown)
 
 
 def test_a_replica_that_is_late_is_avoided(client: httpx.Client, server: Server, pair: Pair) -> None:
     lead, _ = made_lead(client)
     pair.wait_for_stream()
+    wait_until(lambda: is_used(server))
+    # On a busy machine, it may have been late before.
+    fault = "is more than 2 s behind"
+    before = server.log.read_text().count(fault)
     with paused(pair.standby):
         client.patch(lead, json={"company": "new"})
-        wait_until(lambda: "is more than 2 s behind" in server.log.read_text())
+        wait_until(lambda: server.log.read_text().count(fault) > before)
         lines = len(server.lines())
         assert client.get(lead).json()["company"] == "new"
         assert targets(server, lines) == [None]
@@ -486,18 +501,21 @@ def test_admin_keys_can_be_kept_away_from_replicas(
         # The server learns the scope of a key after its first request.
         wait_until(is_on_replica)
         assert set(targets(server, lines)[::2]) == {None}
-        # A revoked key is refused at once.
-        with paused(pair.standby):
-            pair.primary.database.sql(
-                "update auth.api_key set revoked_at = now() where digest = %s", digest(acme.keys["admin"])
-            )
-            pair.primary.database.sql(
-                "update auth.api_key set revoked_at = now() where digest = %s", digest(acme.keys["write"])
-            )
-            check_problem(admin.get(lead), 401, "unauthorized")
-            assert writer.get(lead).status_code == 200, "as late as the replay"
-        wait_until(lambda: writer.get(lead).status_code == 401)
-        pair.primary.database.sql("update auth.api_key set revoked_at = null")
+
+        def is_as_late_as_the_replay() -> bool:
+            """Whether the replica still accepts a revoked key. On a busy machine, it may be avoided for a moment."""
+            revoke = "update auth.api_key set revoked_at = now() where digest = any (%s)"
+            digests = [digest(acme.keys[scope]) for scope in ("admin", "write")]
+            with paused(pair.standby):
+                pair.primary.database.sql(revoke, digests)
+                check_problem(admin.get(lead), 401, "unauthorized")
+                status = writer.get(lead).status_code
+            wait_until(lambda: writer.get(lead).status_code == 401)
+            pair.primary.database.sql("update auth.api_key set revoked_at = null")
+            pair.wait_for_stream()
+            return status == 200
+
+        wait_until(is_as_late_as_the_replay)
     # The primary gets to know when a key was used, whichever server has answered.
     server.process.terminate()
     server.process.wait(30)
@@ -624,8 +642,8 @@ def test_a_promoted_replica_is_recognized(
         pair.primary.stop_sending()
         lost = {HEADER: client.patch(lead, json={"company": "lost"}).headers[HEADER]}
         pair.primary.end(signal.SIGKILL)
+        wait_until(lambda: httpx.get(server.base + "/readyz").json().get("failing") == ["primary"])
         assert client.get(lead, headers=old).status_code == 200, "the replica answers reads without the primary"
-        assert httpx.get(server.base + "/readyz").json()["failing"] == ["primary"]
         pair.promote()
         wait_until(lambda: "It is no replica" in server.log.read_text())
         wait_until(lambda: client.patch(lead, json={"company": "new"}).status_code == 200)

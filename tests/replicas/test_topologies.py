@@ -121,9 +121,13 @@ def answers(
 def test_reads_are_spread_over_both_replicas(client: httpx.Client, server: Server, pair: Pair, second: Host) -> None:
     lead, _ = made_lead(client)
     caught_up(pair, pair.standby, second)
-    counts = answers(server, client, lead)
-    assert counts.keys() == {name_of(pair.standby), name_of(second)}
-    assert min(counts.values()) > 10, counts
+
+    def are_spread() -> bool:
+        """On a busy machine, the server may avoid a replica for a moment."""
+        counts = answers(server, client, lead)
+        return counts.keys() == {name_of(pair.standby), name_of(second)} and min(counts.values()) > 10
+
+    wait_until(are_spread)
 
 
 def test_no_read_is_older_than_its_position_whichever_process_and_replica_answers(
@@ -154,8 +158,10 @@ def test_the_other_replica_answers_while_one_is_late(
     with paused(second):
         changed = client.patch(lead, json={"company": "new"})
         caught_up(pair, pair.standby)
-        counts = answers(server, client, lead, company="new", position=changed.headers[HEADER])
-        assert counts.keys() == {name_of(pair.standby)}
+        new, position = "new", changed.headers[HEADER]
+        wait_until(
+            lambda: answers(server, client, lead, company=new, position=position).keys() == {name_of(pair.standby)}
+        )
         wait_until(lambda: answers(server, client, lead).keys() == {name_of(pair.standby)})
     wait_until(lambda: used(server) == 2)
 
@@ -175,7 +181,7 @@ def test_no_read_fails_while_the_replicas_die_and_return(
         second.start()
         wait_until(lambda: used(server) == 2)
     assert set(statuses) == {200}
-    assert answers(server, client, lead).keys() == {name_of(pair.standby), name_of(second)}
+    wait_until(lambda: answers(server, client, lead).keys() == {name_of(pair.standby), name_of(second)})
 
 
 def test_a_replica_of_a_replica_serves_and_is_late_with_it(
@@ -203,7 +209,8 @@ def test_a_replica_that_replays_later_on_purpose_is_used_only_if_nothing_is_miss
     client: httpx.Client, server: Server, pair: Pair, second: Host
 ) -> None:
     lead, _ = made_lead(client, company="before")
-    second.database.sql("alter system set recovery_min_apply_delay = '8s'")
+    caught_up(pair, second)
+    second.database.sql("alter system set recovery_min_apply_delay = '30s'")
     second.database.sql("select pg_reload_conf()")
     caught_up(pair, second)
     wait_until(lambda: used(server) == 2)
@@ -242,7 +249,7 @@ def test_a_read_that_the_replay_cancels_is_answered_by_the_primary(
     with ThreadPoolExecutor(1) as threads, reading(client, f"{lead}/everything") as statuses:
         threads.submit(lock)
         try:
-            wait_until(lambda: conflicts() > before + 3, 60)
+            wait_until(lambda: conflicts() > before + 3, 120)
         finally:
             is_over.set()
     assert set(statuses) == {200}
@@ -394,7 +401,11 @@ def test_a_promotion_loses_no_read_and_no_position(
     caught_up(pair, second)
     wait_until(lambda: answers(server, client, lead).keys() == {name_of(second)})
     for position in old, new, "":
-        assert answers(server, client, lead, 20, company="newer", position=position).keys() == {name_of(second)}
+        wait_until(
+            lambda position=position: (  # type: ignore[misc]
+                answers(server, client, lead, 20, company="newer", position=position).keys() == {name_of(second)}
+            )
+        )
     with pausing(second, 0.1):
         reads = read_own_writes(client, lead, 100)
     assert (reads.stale, reads.failed) == ([], [])
