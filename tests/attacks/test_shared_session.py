@@ -402,7 +402,7 @@ def test_an_added_route_is_found_without_listening(
     database.sql(
         "insert into api.route (method, path, function, scope) values ('GET', '/again', 'api.get_health', 'read')"
     )
-    end = time.monotonic() + 2 * ROUTES_PAUSE
+    end = time.monotonic() + 6 * ROUTES_PAUSE
     with server.client(alice.keys["read"]) as client:
         while client.get("/again").status_code != 200:
             assert time.monotonic() < end

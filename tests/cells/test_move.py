@@ -220,7 +220,7 @@ def test_a_request_that_is_under_way_during_the_move_can_be_sent_again(
             if step == "take_over":
                 os.kill(source.pid, signal.SIGSTOP)
                 sent.append(threads.submit(client.post, "/leads", json={"email": "late@example.com"}))
-                time.sleep(0.2)
+                time.sleep(1)  # until the router has sent it
             if step == "publish":
                 threading.Timer(1, os.kill, (source.pid, signal.SIGCONT)).start()
 
@@ -315,7 +315,11 @@ def check_password(pair: Pair, organization: str) -> None:
     assert pair.cells.databases["a"].sql(query, login) == [{"is_soon": True}]
 
 
-def test_every_acknowledged_write_exists_once_after_moves_there_and_back(pair: Pair) -> None:
+def test_every_acknowledged_write_exists_once_after_moves_there_and_back(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # On a busy machine, requests are late.
+    monkeypatch.setattr(moves, "LATE_REQUESTS", 2)
     organizations = [pair.make() for _ in range(20 if IS_LONG else 4)]
     check_moves_while_all_write(pair.cells, pair.hosts, organizations, pair.cells.client, 3 if IS_LONG else 1)
 

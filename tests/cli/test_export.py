@@ -108,7 +108,7 @@ def test_kill_9_leaves_no_file_that_looks_complete(database: Database, acme: Org
             cwd=ROOT,
             env={**os.environ, "LEADS_OPERATOR_URL": database.url("leads_operator")},
         )
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while not list(tmp_path.iterdir()):
             assert time.monotonic() < end
             time.sleep(0.01)

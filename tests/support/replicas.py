@@ -93,7 +93,7 @@ def read_own_writes(client: httpx.Client, lead: str, count: int, *, sends_positi
     return reads
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 30) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
     """Waits until it is true. Fails after a time."""
     end = time.monotonic() + seconds
     while not condition():
