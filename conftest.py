@@ -2,7 +2,6 @@
 copied from one migrated template.
 """
 
-import inspect
 import itertools
 import os
 import re
@@ -58,12 +57,6 @@ _LONG = (
     "tests/api/test_crash.py",
 )
 """The files that take 40 seconds and more. They run first, so that none runs alone at the end."""
-
-
-def pytest_configure() -> None:
-    """Lets a request without a timeout wait for longer than 5 seconds, because the machine may stand still."""
-    default = inspect.signature(httpx.get).parameters["timeout"].default
-    default.connect = default.read = default.write = default.pool = 30.0
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
