@@ -177,8 +177,8 @@ def sync(once: bool, every: int) -> None:
 def router_config(bind: str, account: str) -> None:
     """Print the configuration of the router, a complete haproxy.cfg."""
     env = settings.read()
-    path = next((address for address in env.router_sockets if "://" not in address), "")
-    if "/" not in path:
+    path = next((address for address in env.router_sockets if "/" in address and "://" not in address), None)
+    if path is None:
         raise Mistake("Set LEADS_ROUTER_SOCKET to the path of the router's socket, such as /run/haproxy/leads.sock.")
     known = files.read(env.cells_dir)
     text = router.config(known, env.cells_dir / files.MAP, path, bind=bind, account=account or None)

@@ -117,6 +117,41 @@ def test_no_request_is_refused_for_a_move_to_a_cell_whose_api_servers_are_down(p
 
 
 @long
+@pytest.mark.parametrize("is_started", [True, False])
+def test_a_router_that_dies_during_the_fence_refuses_only_its_own_clients(
+    pair: Pair, tmp_path: Path, is_started: bool
+) -> None:
+    acme, run = pair.make(), moves.run
+    own = str(tmp_path / "router.sock")
+    both = f"{pair.cells.environ['LEADS_ROUTER_SOCKET']} {own}"
+    options = ("--bind", router.BIND, "--account", "")
+    config = printed(pair.cells.leads("cells", "router-config", *options, LEADS_ROUTER_SOCKET=own))
+    command = ("organizations", "move", acme.id)
+    first = pair.cells.client(acme.keys["read"])
+    with router.running(config, tmp_path) as second:
+
+        def kill(step: str) -> None:
+            if step == "fence":
+                second.process.kill()
+                second.process.wait()
+
+        with patch.object(moves, "run", lambda move: run(move, kill)):
+            text = mistake(pair.cells.leads(*command, "--to", "b", LEADS_ROUTER_SOCKET=both))
+    assert "can't be used: Connection refused. The cell b has taken over." in text
+    assert (pair.places(acme.id), first.get("/leads").status_code) == (("moving", "here"), 200)
+    assert "can only be finished" in mistake(pair.cells.leads(*command, "--abort", LEADS_ROUTER_SOCKET=both))
+    if is_started:
+        with router.running(config, tmp_path) as second, second.client(acme.keys["read"]) as client:
+            # Its file has the new place already.
+            assert client.get("/leads").status_code == 200
+            assert pair.cells.leads(*command, "--resume", LEADS_ROUTER_SOCKET=both).returncode == 0
+    else:
+        assert pair.cells.leads(*command, "--resume").returncode == 0
+    assert pair.places(acme.id) == ("moved", "here")
+    assert pair.leftovers() == []
+
+
+@long
 def test_an_organization_moves_there_and_back(pair: Pair) -> None:
     acme, stranger = pair.make(), pair.make()
     assert pair.statuses(acme) == (200, 401)

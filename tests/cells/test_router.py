@@ -1,7 +1,11 @@
 """The router finds the cell of each request by the credential that the API server reads."""
 
+import os
+import shutil
 import socket
+import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -10,8 +14,11 @@ import pytest
 from app.cells import files
 from app.cells.router import RouterError, RuntimeMap
 from app.cli.keys import digest
+from tests.support import router
 from tests.support.cells import Cells
 from tests.support.database import Organization
+from tests.support.moving import long
+from tests.support.process import free_port, mistake, printed
 from tests.support.pushing import wait_for
 from tests.support.router import needs_router
 
@@ -49,6 +56,14 @@ class Tenant:
 
     def lines(self) -> dict[str, str]:
         return {digest(each).hex(): self.cell for each in (*self.organization.keys.values(), self.token)}
+
+
+def has_http2() -> bool:
+    """Whether there are openssl, and a curl with HTTP/2."""
+    if shutil.which("openssl") is None or shutil.which("curl") is None:
+        return False
+    process = subprocess.run(["curl", "--version"], capture_output=True, text=True, check=False)
+    return "HTTP2" in process.stdout
 
 
 def make_tenant(cells: Cells, cell: str) -> Tenant:
@@ -239,6 +254,66 @@ def test_the_router_and_the_api_server_read_the_same_credential(cells: Cells, te
             assert len(accepted) == 1, (name, direct)
             if routed != REVIEWED.get(name, accepted):
                 different[name] = (direct, routed)
+    assert different == {}
+
+
+def test_the_configuration_has_the_first_path_of_the_sockets(cells: Cells, tmp_path: Path) -> None:
+    """The router on this machine need not be the first."""
+    path = str(tmp_path / "router.sock")
+    text = printed(cells.leads("cells", "router-config", LEADS_ROUTER_SOCKET=f"10.0.0.7:9999 {path}"))
+    assert f"  stats socket {path} " in text
+    said = mistake(cells.leads("cells", "router-config", LEADS_ROUTER_SOCKET="10.0.0.7:9999"))
+    assert said.startswith("Set LEADS_ROUTER_SOCKET to the path of the router's socket")
+
+
+FORBIDDEN = ("blank before the colon", "continued on the next line", "named in Connection", "name in capitals")
+"""Headers that HTTP/2 does not allow."""
+
+
+@long
+@pytest.mark.skipif(not has_http2(), reason="There is no openssl, or no curl with HTTP/2.")
+def test_over_http2_the_router_and_the_api_server_read_the_same_credential(
+    cells: Cells, tenants: tuple[Tenant, Tenant], tmp_path: Path
+) -> None:
+    """With the table of above, as far as HTTP/2 and curl can send it."""
+    certificate, port = tmp_path / "tls.pem", free_port()
+    request = ("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost")
+    subprocess.run(["openssl", *request, "-keyout", certificate, "-out", certificate], check=True, capture_output=True)
+    options = ("--bind", router.BIND, "--account", "")
+    config = printed(cells.leads("cells", "router-config", *options, LEADS_ROUTER_SOCKET=str(tmp_path / "router.sock")))
+    bind = f"  bind {router.BIND}\n"
+    config = config.replace(bind, f"{bind}  bind 127.0.0.1:{port} ssl crt {certificate} alpn h2,http/1.1\n")
+
+    def routed(path: str, *arguments: str) -> int:
+        output = ("-o", os.devnull, "-w", "%{http_version} %{http_code}")
+        process = subprocess.run(
+            ["curl", "-sk", "--http2", "--path-as-is", *output, *arguments, f"https://127.0.0.1:{port}{path}"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        version, code = process.stdout.split()
+        assert version == "2", (path, arguments)
+        return int(code)
+
+    different = {}
+    with router.running(config, tmp_path):
+        for tenant, other in (tenants, tenants[::-1]):
+            texts = words(tenant, other)
+            for name, header in HEADERS.items():
+                lines = header.format(**texts).split("\r\n")[:-1]
+                if name in FORBIDDEN or any(line.endswith(":") for line in lines) or not header.isascii():
+                    continue
+                message = ME.replace("{}", header).format(**texts).encode("latin-1")
+                direct = {status(servers[0].base, message) for servers in cells.servers.values()}
+                arguments = [part for line in lines for part in ("-H", line)]
+                answers = {routed("/api/v1/organizations/me", *arguments) for _ in range(3)}
+                if answers != (direct - {401} or direct):
+                    different[name] = (direct, answers)
+            key = f"Authorization: Bearer {tenant.key}"
+            assert routed("/api/v1/organizations/me", "--head", "-H", key) == 200
+            for path in ("/in/{token}", "/api/v1/in/{token}", "/in/{encoded_lower}"):
+                assert routed(path.format(**texts), "--data", "{}", "-H", f"Authorization: Bearer {other.key}") == 200
     assert different == {}
 
 
