@@ -4182,6 +4182,43 @@ ALTER FUNCTION admin.crm_syncs(organization_id uuid) OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.crm_syncs(organization_id uuid) IS 'All pushes of the organization''s connection, with the leads'' e-mail addresses. Writes the event lead.read.';
 
+CREATE FUNCTION admin.delete_batch(organization_id uuid, state text, step text, batch integer) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := delete_batch.organization_id;
+  v_state text;
+  v_deleted bigint;
+begin
+  select p.state into v_state
+  from app.placement as p
+  where p.organization_id = v_organization_id
+  for update;
+  if v_state is null and admin.placement(v_organization_id) = 'absent' then
+    return 0;
+  elsif v_state is distinct from delete_batch.state then
+    perform admin.wrong_state(v_organization_id, delete_batch.step);
+  elsif v_state = 'moved' then
+    -- This line of the server's log stays.
+    raise log 'delete_moved: % deletes the audit log of organization %, which was moved', session_user, v_organization_id;
+  end if;
+  update app.placement as p
+  set changed_in = pg_current_xact_id_if_assigned()
+  where p.organization_id = v_organization_id;
+  v_deleted := audit.delete_rows(v_organization_id, delete_batch.batch);
+  if v_deleted = 0 then
+    delete from app.placement as p where p.organization_id = v_organization_id;
+  end if;
+  return v_deleted;
+end $$;
+
+ALTER FUNCTION admin.delete_batch(organization_id uuid, state text, step text, batch integer) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.delete_batch(organization_id uuid, state text, step text, batch integer) IS 'What admin.discard_arrival and admin.delete_moved have in common. state: that of their organizations. step: for the error.
+
+Returns the number of deleted rows. 0: none is left, or the cell has nothing of the organization. Raises PT409 wrong_state.';
+
 CREATE FUNCTION admin.delete_expired_answers(batch integer) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4218,34 +4255,10 @@ ALTER FUNCTION admin.delete_expired_answers(batch integer) OWNER TO leads_jobs;
 COMMENT ON FUNCTION admin.delete_expired_answers(batch integer) IS 'Deletes up to batch responses that are older than 24 hours, of all organizations. Returns the number of deleted rows. A worker calls it every hour, until the number is less than batch. A claim deletes only a few rows of its own organization.';
 
 CREATE FUNCTION admin.delete_moved(organization_id uuid, batch integer DEFAULT 10000) RETURNS bigint
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-  v_organization_id uuid := delete_moved.organization_id;
-  v_state text;
-  v_deleted bigint;
-begin
-  select p.state into v_state
-  from app.placement as p
-  where p.organization_id = v_organization_id
-  for update;
-  if v_state is null and admin.placement(v_organization_id) = 'absent' then
-    return 0;
-  elsif v_state is distinct from 'moved' then
-    perform admin.wrong_state(v_organization_id, 'To delete the rows of a moved organization');
-  end if;
-  -- This line of the server's log stays.
-  raise log 'delete_moved: % deletes the audit log of organization %, which was moved', session_user, v_organization_id;
-  update app.placement as p
-  set changed_in = pg_current_xact_id_if_assigned()
-  where p.organization_id = v_organization_id;
-  v_deleted := audit.delete_rows(v_organization_id, delete_moved.batch);
-  if v_deleted = 0 then
-    delete from app.placement as p where p.organization_id = v_organization_id;
-  end if;
-  return v_deleted;
-end $$;
+    LANGUAGE sql SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT admin.delete_batch(organization_id, 'moved'::text, 'To delete the rows of a moved organization'::text, batch) AS delete_batch;
+END;
 
 ALTER FUNCTION admin.delete_moved(organization_id uuid, batch integer) OWNER TO leads_jobs;
 
@@ -4337,32 +4350,10 @@ It does nothing if there is no such login. admin.drop_analyst then waits for the
 Only the migrating login can execute it. Raises 55P03 if another transaction locks the role for 2 seconds.';
 
 CREATE FUNCTION admin.discard_arrival(organization_id uuid, batch integer DEFAULT 10000) RETURNS bigint
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-  v_organization_id uuid := discard_arrival.organization_id;
-  v_state text;
-  v_deleted bigint;
-begin
-  select p.state into v_state
-  from app.placement as p
-  where p.organization_id = v_organization_id
-  for update;
-  if v_state is null and admin.placement(v_organization_id) = 'absent' then
-    return 0;
-  elsif v_state is distinct from 'arriving' then
-    perform admin.wrong_state(v_organization_id, 'To discard what has arrived');
-  end if;
-  update app.placement as p
-  set changed_in = pg_current_xact_id_if_assigned()
-  where p.organization_id = v_organization_id;
-  v_deleted := audit.delete_rows(v_organization_id, discard_arrival.batch);
-  if v_deleted = 0 then
-    delete from app.placement as p where p.organization_id = v_organization_id;
-  end if;
-  return v_deleted;
-end $$;
+    LANGUAGE sql SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT admin.delete_batch(organization_id, 'arriving'::text, 'To discard what has arrived'::text, batch) AS delete_batch;
+END;
 
 ALTER FUNCTION admin.discard_arrival(organization_id uuid, batch integer) OWNER TO leads_jobs;
 
@@ -25755,6 +25746,8 @@ GRANT INSERT(created_at) ON TABLE crm.connection TO leads_jobs;
 
 REVOKE ALL ON FUNCTION admin.crm_syncs(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.crm_syncs(organization_id uuid) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.delete_batch(organization_id uuid, state text, step text, batch integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION admin.delete_expired_answers(batch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.delete_expired_answers(batch integer) TO leads_worker;

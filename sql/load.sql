@@ -599,6 +599,7 @@ reset role;
 \ir admin/take_over.sql
 \ir admin/give_up.sql
 \ir admin/abort_move.sql
+\ir admin/delete_batch.sql
 \ir admin/discard_arrival.sql
 \ir admin/delete_moved.sql
 \ir admin/bind_moved_analyst.sql
