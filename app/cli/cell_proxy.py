@@ -1,11 +1,10 @@
 """``leads cells plproxy``: the script that makes a database the router of the cells."""
 
 import click
-import psycopg
 
 from app import settings
 from app.cells import files, proxy
-from app.cli.output import Mistake
+from app.cli.cell_addresses import by_cell
 
 
 @click.command()
@@ -27,14 +26,4 @@ def plproxy(addresses: tuple[str, ...]) -> None:
     leads cells plproxy > router.sql
     psql -v ON_ERROR_STOP=1 -d leads_router -f router.sql
     """
-    given = {}
-    for each in addresses:
-        name, _, address = each.partition("=")
-        if "=" not in address:
-            raise Mistake(f"{each!r} is not NAME=ADDRESS, such as east='host=db-east.internal dbname=leads'.")
-        given[name] = address
-    try:
-        script = proxy.script(files.read(settings.read().cells_dir), given)
-    except psycopg.ProgrammingError as error:
-        raise Mistake(f"An address is not a libpq connection string: {error}") from None
-    click.echo(script, nl=False)
+    click.echo(proxy.script(files.read(settings.read().cells_dir), by_cell(addresses)), nl=False)

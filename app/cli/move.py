@@ -73,41 +73,39 @@ def move(
     if target is not None:
         files.known_cell(cells, target)
     with _sides(cells) as sides:
-        found = _found(env, sides, id, target, resume=resume, abort=abort, give_up_after=give_up_after)
-        found.logins = frozenset(analysts)
-        with moves.locked(found.source, id):
+        selected = _selected(env, sides, id, target, resume=resume, abort=abort, give_up_after=give_up_after)
+        selected.logins = frozenset(analysts)
+        with moves.locked(selected.source, id):
             if abort:
-                moves.abort(found)
-                one(
-                    {"organization_id": id, "cell": found.source.name},
-                    f"The move was aborted. The organization is in the cell {found.source.name} as before.",
-                    as_json,
-                )
+                moves.abort(selected)
+                home = selected.source.name
+                sentence = f"The move was aborted. The organization is in the cell {home} as before."
+                one({"organization_id": id, "cell": home}, sentence, as_json)
             else:
-                _run(found, as_json)
+                _run(selected, as_json)
 
 
-def _run(found: Move, as_json: bool) -> None:
-    began, was_over = time.monotonic(), found.place(found.source) == "moved"
-    moves.check(found)
+def _run(selected: Move, as_json: bool) -> None:
+    began, was_over = time.monotonic(), selected.place(selected.source) == "moved"
+    moves.check(selected)
     try:
-        moves.run(found)
+        moves.run(selected)
     except (KeyboardInterrupt, SystemExit):
-        found.say(
-            f"The move has not ended. Go on with it: leads organizations move {found.organization} --resume. Or end "
-            f"it: leads organizations move {found.organization} --abort"
+        selected.say(
+            f"The move has not ended. Go on with it: leads organizations move {selected.organization} --resume. Or end "
+            f"it: leads organizations move {selected.organization} --abort"
         )
         raise
     result: dict[str, Any] = {
-        "organization_id": found.organization,
-        "from": found.source.name,
-        "to": found.target.name,
+        "organization_id": selected.organization,
+        "from": selected.source.name,
+        "to": selected.target.name,
         "seconds": round(time.monotonic() - began, 1),
-        "refused_seconds": found.refused_seconds,
-        "analysts_bound": found.bound,
-        "analysts_not_bound": [row["login"] for row in found.analysts if row["login"] not in found.bound],
+        "refused_seconds": selected.refused_seconds,
+        "analysts_bound": selected.bound,
+        "analysts_not_bound": [row["login"] for row in selected.analysts if row["login"] not in selected.bound],
     }
-    where = f"the organization {found.organization} is in the cell {found.target.name}."
+    where = f"the organization {selected.organization} is in the cell {selected.target.name}."
     refused = "" if result["refused_seconds"] is None else f" Requests were refused for {result['refused_seconds']} s."
     one(
         result,
@@ -116,9 +114,9 @@ def _run(found: Move, as_json: bool) -> None:
         else f"{where.capitalize()} The command took {result['seconds']} s.{refused}",
         as_json,
     )
-    found.say(
-        f"The rows in the cell {found.source.name} are left over. Nothing reads them. To delete them, with "
-        f"LEADS_MIGRATE_URL of that cell: leads organizations delete-moved {found.organization}"
+    selected.say(
+        f"The rows in the cell {selected.source.name} are left over. Nothing reads them. To delete them, with "
+        f"LEADS_MIGRATE_URL of that cell: leads organizations delete-moved {selected.organization}"
     )
 
 
@@ -161,7 +159,7 @@ def _sides(cells: tuple[Cell, ...]) -> Iterator[dict[str, Side]]:
         yield sides
 
 
-def _found(
+def _selected(
     env: settings.Settings,
     sides: dict[str, Side],
     id: UUID,
@@ -177,6 +175,10 @@ def _found(
     def other(name: str) -> str:
         """The other cell of a move that this one takes part in."""
         return next(str(row["cell"]) for row in sides[name].call("admin.moves") if row["organization_id"] == id)
+
+    def at(place: str) -> list[str]:
+        """The cells with this place in a move that the home takes part in."""
+        return [name for name in places if places[name] == place and other(name) == home]
 
     def made(source: str, to: str) -> Move:
         for name in (source, to):
@@ -215,22 +217,16 @@ def _found(
         raise Mistake(f"The cells {' and '.join(homes)} both have the organization. Run: leads cells check")
     home = homes[0]
     if abort:
-        for name, place in places.items():
-            if place == "arriving" and other(name) == home:
-                return made(home, name)
+        if targets := at("arriving"):
+            return made(home, targets[0])
         raise Mistake(f"There is no move to abort: the organization is in the cell {home}.")
-    if target in (None, home):
-        for name, place in places.items():
-            if place == "moved" and other(name) == home:
-                return made(name, home)
-        raise Mistake(
-            f"The organization is in the cell {home} already."
-            if target
-            else f"There is no move to go on with: the organization is in the cell {home}."
-        )
-    if resume:
+    if target in (None, home) and (sources := at("moved")):
+        return made(sources[0], home)
+    if target == home:
+        raise Mistake(f"The organization is in the cell {home} already.")
+    if target is None or resume:
         raise Mistake(f"There is no move to go on with: the organization is in the cell {home}.")
-    return made(home, str(target))
+    return made(home, target)
 
 
 def _check_routers(env: settings.Settings, target: str) -> None:

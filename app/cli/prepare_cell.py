@@ -5,6 +5,7 @@ import psycopg
 
 from app import session, settings
 from app.cells import files, preparation
+from app.cli.cell_addresses import by_cell
 from app.cli.output import Mistake
 
 
@@ -34,16 +35,7 @@ def prepare(name: str, peers: tuple[str, ...], superuser_url: str | None) -> Non
     psql -v ON_ERROR_STOP=1 -d leads -f prepare.sql
     """
     cells = files.read(settings.read().cells_dir)
-    addresses = {}
-    for peer in peers:
-        other, is_pair, address = peer.partition("=")
-        if not is_pair or "=" not in address:
-            raise Mistake(f"{peer!r} is not NAME=ADDRESS, such as b='host=db2.internal dbname=leads'.")
-        addresses[other] = address
-    try:
-        script = preparation.script(files.known_cell(cells, name), cells, addresses)
-    except psycopg.ProgrammingError as error:
-        raise Mistake(f"An address is not a libpq connection string: {error}") from None
+    script = preparation.script(files.known_cell(cells, name), cells, by_cell(peers))
     if superuser_url is None:
         click.echo(script, nl=False)
         return
