@@ -116,12 +116,10 @@ def test_a_write_that_runs_at_the_fence_is_waited_for_and_arrives(source: Databa
         waits = [row["unfinished"] for row in call(source, "admin.unfinished", acme.id)]
         assert len(waits) == 2
         assert all("a transaction of leads_api" in wait for wait in waits)
-        with pytest.raises(psycopg.Error) as caught:
+        with pytest.raises(psycopg.Error, match=r"^unfinished\b"):
             call(source, "admin.owned_rows", acme.id)
-        assert caught.value.diag.message_primary == "unfinished"
-        with pytest.raises(psycopg.Error) as caught:
+        with pytest.raises(psycopg.Error, match=r"^moving\b"):
             entered.execute("""select api.create_lead('{"email": "later@example.com", "name": "Ann"}')""")
-        assert caught.value.diag.message_primary == "moving"
         entered.execute("rollback")
         # A transaction that began after the fence is not waited for.
         entered.execute("begin")
@@ -152,9 +150,8 @@ def test_a_key_that_is_made_at_the_fence_is_fenced_too(source: Database, target:
         making.execute("commit")
         fenced.result(30)
     assert refused(source, key) == "moving"
-    with pytest.raises(psycopg.Error) as caught:
+    with pytest.raises(psycopg.Error, match=r"^moving\b"):
         call(source, "admin.create_key", acme.id, "write", digest(new_key("test")))
-    assert caught.value.diag.message_primary == "moving"
     call(source, "admin.unfence", acme.id)
     assert create(source, key, "open@example.com")["status"] == 201
     call(source, "admin.fence", acme.id)
@@ -182,9 +179,8 @@ def test_a_moved_organization_is_worked_on_in_one_cell_only(source: Database, ta
     assert len(target.sql("select 1 as n from app.idempotency_key where organization_id = %s", acme.id)) == 1
     # Without its webhook, a delivery looks like one that a deletion has left.
     assert len(target.sql("select 1 as n from webhook.delivery where organization_id = %s", acme.id)) > 1
-    with pytest.raises(psycopg.Error) as caught:
+    with pytest.raises(psycopg.Error, match=r"^arriving\b"):
         target.sql("update app.lead set name = 'Eve' where organization_id = %s", acme.id)
-    assert caught.value.diag.message_primary == "arriving"
 
     call(source, "admin.fence", acme.id)
     finish(source, acme.id)
@@ -195,9 +191,8 @@ def test_a_moved_organization_is_worked_on_in_one_cell_only(source: Database, ta
     call(source, "admin.give_up", acme.id, "second")
     work(source)
     assert lease(source, acme) == []
-    with pytest.raises(psycopg.Error) as caught:
+    with pytest.raises(psycopg.Error, match=r"^moved\b"):
         source.sql("update app.lead set name = 'Eve' where organization_id = %s", acme.id)
-    assert caught.value.diag.message_primary == "moved"
     work(target)
     assert taken["webhook.endpoint"] == 1
     assert {row["endpoint_id"] for row in lease(target, acme)} == {uuid.UUID(webhook)}
@@ -249,18 +244,15 @@ def test_a_lead_that_is_erased_during_the_move_stays_erased(source: Database, ta
         ("admin.erase_organization", [acme.id]),
         ("admin.begin_import", [acme.id, b"\0" * 32]),
     ):
-        with pytest.raises(psycopg.Error) as caught:
+        with pytest.raises(psycopg.Error, match=r"^move_has_begun\b"):
             call(source, function, *arguments)
-        assert caught.value.diag.message_primary == "move_has_begun"
-    with pytest.raises(psycopg.Error) as caught:
+    with pytest.raises(psycopg.Error, match=r"^move_has_begun\b"):
         source.sql("select admin.retire_year(2020, 'a', '\\x00', '[]')", login="leads_migrator")
-    assert caught.value.diag.message_primary == "move_has_begun"
     other = json.loads(create(source, acme.keys["write"], "bea@example.com")["body"])["id"]
     assert call(source, "admin.erase_lead", acme.id, lead)[0]["rows_gone"] > 0
     call(source, "admin.fence", acme.id)
-    with pytest.raises(psycopg.Error) as caught:
+    with pytest.raises(psycopg.Error, match=r"^moving\b"):
         call(source, "admin.erase_lead", acme.id, other)
-    assert caught.value.diag.message_primary == "moving"
     finish(source, acme.id)
     carry(source, target, acme.id)
     call(target, "admin.take_over", acme.id, owned(source, acme.id))
@@ -286,28 +278,23 @@ def test_only_rows_of_an_arriving_or_a_moved_organization_can_be_deleted(source:
         (target, "admin.discard_arrival", other.id),
         (source, "admin.delete_moved", acme.id),
     ):
-        with pytest.raises(psycopg.Error) as caught:
+        with pytest.raises(psycopg.Error, match=r"^wrong_state\b"):
             call(database, function, organization, login="leads_migrator")
-        assert caught.value.diag.message_primary == "wrong_state"
     for statement in ("delete from audit.event", "delete from audit.seal", "truncate app.placement"):
-        with pytest.raises(psycopg.Error) as caught:
+        with pytest.raises(psycopg.Error, match=r"^refused\b"):
             source.sql(statement)
-        assert caught.value.diag.message_primary == "refused"
     # The role whose functions erase: each row is checked.
     with source.connect() as connection:
         connection.execute("set role leads_eraser")
         for table in ("audit.event", "audit.seal"):
-            with pytest.raises(psycopg.Error) as caught:
+            with pytest.raises(psycopg.Error, match=r"^refused\b"):
                 connection.execute(f"delete from {table} where organization_id = %s", [acme.id])
-            assert caught.value.diag.message_primary == "refused"
-    with pytest.raises(psycopg.Error) as caught:
+    with pytest.raises(psycopg.Error, match=r"^organization_exists\b"):
         call(target, "admin.prepare_arrival", other.id, "first")
-    assert caught.value.diag.message_primary == "organization_exists"
     # A cell that others control could fill the catalogue with partitions.
     for years in ([1999], [2026, 9999], [None]):
-        with pytest.raises(psycopg.Error) as caught:
+        with pytest.raises(psycopg.Error, match=r"^invalid_years\b"):
             call(target, "admin.prepare_arrival", str(uuid.uuid4()), "first", years)
-        assert caught.value.diag.message_primary == "invalid_years"
 
     begin(source, target, acme.id)
     carry(source, target, acme.id)
@@ -317,34 +304,29 @@ def test_only_rows_of_an_arriving_or_a_moved_organization_can_be_deleted(source:
     rows = owned(source, acme.id)
     late = json.loads(rows)
     late[0]["row"]["event_id"] = str(uuid.uuid4())
-    with pytest.raises(psycopg.Error) as caught:
+    with pytest.raises(psycopg.Error, match=r"^not_arrived\b"):
         call(target, "admin.take_over", acme.id, json.dumps(late))
-    assert caught.value.diag.message_primary == "not_arrived"
-    with pytest.raises(psycopg.Error) as caught:
+    with pytest.raises(psycopg.Error, match=r"^handed_over\b"):
         call(source, "admin.abort_move", acme.id)
-    assert caught.value.diag.message_primary == "handed_over"
     before = target.sql("select count(*) from audit.event where organization_id = %s", other.id)
     deleted = 0
     while number := call(target, "admin.discard_arrival", acme.id, 2)[0]["discard_arrival"]:
         deleted += number
     assert deleted > 10
     assert target.sql("select count(*) from audit.event where organization_id = %s", other.id) == before
-    with pytest.raises(psycopg.Error) as caught:
+    with pytest.raises(psycopg.Error, match=r"^wrong_state\b"):
         call(target, "admin.take_over", acme.id, rows)
-    assert caught.value.diag.message_primary == "wrong_state"
     for _ in range(2):
         call(source, "admin.abort_move", acme.id, True)
     assert create(source, acme.keys["write"], "bea@example.com")["status"] == 201
 
     move(source, target, acme.id)
-    with pytest.raises(psycopg.Error) as caught:
+    with pytest.raises(psycopg.Error, match=r"^wrong_state\b"):
         call(source, "admin.abort_move", acme.id, True)
-    assert caught.value.diag.message_primary == "wrong_state"
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         call(source, "admin.delete_moved", acme.id)
-    with pytest.raises(psycopg.Error) as caught:
+    with pytest.raises(psycopg.Error, match=r"^wrong_state\b"):
         call(source, "admin.prepare_arrival", acme.id, "second")
-    assert caught.value.diag.message_primary == "wrong_state"
     while call(source, "admin.delete_moved", acme.id, login="leads_migrator")[0]["delete_moved"]:
         pass
     # And back.
