@@ -10193,10 +10193,10 @@ ALTER FUNCTION api.create_form(body text, idempotency_key api.idempotency_key, i
 
 COMMENT ON FUNCTION api.create_form(body text, idempotency_key api.idempotency_key, idempotency_wait integer) IS 'Create a form.
 
-A form is an address, with a token in it, to which anything can post leads: a web page, an automation tool, or a service that
-has a preset. address is the path of that address on this server. It is shown once, so keep it. mapping says where values
-go: {"fields.budget": "budget_range", "Roof age": "details.roof_age", "utm_*": "ignore"}. constants are values that each lead
-has. A value without a place goes into the details.';
+A form is an address, with a token in it, to which web pages, automation tools and services with a preset can post leads.
+address is the path of that address on this server. It is shown once, so keep it. mapping says where values go:
+{"fields.budget": "budget_range", "Roof age": "details.roof_age", "utm_*": "ignore"}. constants are values that each lead
+has. A value that has no other place is stored in the details.';
 
 CREATE FUNCTION api.create_key(body text, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -10530,7 +10530,7 @@ ALTER FUNCTION api.delete_key(id uuid) OWNER TO leads_exec;
 
 COMMENT ON FUNCTION api.delete_key(id uuid) IS 'Revoke an API key.
 
-The key is refused from now on, also if it is the key of this request. It stays in the list, as revoked. To delete a key
+The key is refused from now on, also if it is the key of this request. It stays in the list, as revoked. Deleting a key
 that is revoked or has expired changes nothing. The last admin key can''t be deleted (409): another admin key must be valid
 for at least as long. To end such a key at once, rotate it with an overlap of 0 hours.';
 
@@ -10667,8 +10667,9 @@ and its phone, reference and details.
 The last line says that the export is complete: {"complete":true,"rows":2} in NDJSON, and a record that begins with
 "# complete,2" in CSV. If that line is missing, the export was cut off: repeat it.
 
-The export is a walk through pages, and not a snapshot. It has every lead that existed when it began exactly once, each as it is when its
-page is read. A lead that is erased meanwhile can be missing, and a lead that is created meanwhile can be in it.
+The export is read page by page, and is not a snapshot. It has every lead that existed when it began exactly once, each as
+it is when its page is read. A lead that is erased meanwhile can be missing, and a lead that is created meanwhile can be in
+it.
 
 CSV is as in RFC 4180: UTF-8, CRLF, a header line. details is a JSON object. A text that begins with = + - @, a tab or a line
 break gets an apostrophe before it, because a spreadsheet would run it as a formula. That includes a phone such as
@@ -11021,9 +11022,10 @@ ALTER FUNCTION api.get_lead_everything(id uuid) OWNER TO leads_exec;
 
 COMMENT ON FUNCTION api.get_lead_everything(id uuid) IS 'Get everything about a lead.
 
-The lead, its details, signals, scores, pushes with their attempts, audit events, submissions of forms, the responses
-that are kept under Idempotency-Keys, and the webhooks that received its values: what a person can ask for. lead and details are null if the lead was deleted and not erased. A list
-has up to 1,000 entries, the newest. A lead that was erased returns 404.';
+The lead, its details, signals, scores, pushes with their attempts, audit events, submissions of forms, the responses that
+are kept under Idempotency-Keys, and the webhooks that received its values. A person can request this data. lead and details
+are null if the lead was deleted and not erased. A list has up to 1,000 entries, the newest. A lead that was erased returns
+404.';
 
 CREATE TABLE app.pipeline_stage (
     organization_id uuid NOT NULL,
@@ -12327,7 +12329,7 @@ CREATE FUNCTION api.operation_parameters() RETURNS TABLE(operation_id text, para
          UNION ALL
           SELECT o.id,
              1001,
-             api.object_text(VARIADIC ARRAY['name'::text, '"Leads-Position"'::text, 'in'::text, '"header"'::text, 'description'::text, '"Answer with nothing older than this: what a response to a write had in its header `Leads-Position`. Several are separated by commas. A server without replicas ignores it."'::text, 'schema'::text, '{"type":"string"}'::text]) AS object_text
+             api.object_text(VARIADIC ARRAY['name'::text, '"Leads-Position"'::text, 'in'::text, '"header"'::text, 'description'::text, '"The header `Leads-Position` of a response to a write. The response to this request is not older than that write. Several values are separated by commas. A server without replicas ignores the header."'::text, 'schema'::text, '{"type":"string"}'::text]) AS object_text
             FROM api.operations() o(id, method, path, scope, function, arguments, tag, summary, description, request, rule, answer, form, statuses, headers, problems, parameters, examples)
            WHERE (o.method = 'GET'::text)
          )
@@ -13353,12 +13355,13 @@ COMMENT ON FUNCTION api.store_leads(body text, media_type text, on_duplicate api
 
 Up to 10,000 leads, as a JSON array, as NDJSON (application/x-ndjson: a JSON object in each line) or as CSV with a header. A
 row has the fields of POST /leads, and the same rules. The response has a result for each row, in their order, with all its
-errors; the other rows are stored nevertheless. With atomic, all rows are stored or none. With dry_run, nothing is stored, and the response is what
-it would be. A row that has the reference of a lead that exists fails (on_duplicate=error), is left out (skip), or changes the
-lead like a PATCH: fields that are left out keep their value (update). match=email or match=phone finds the lead by another
-field; a row without this field is a new lead. An earlier row of the upload counts as a lead that exists. Leads in the
-push_stage of the CRM connection are not pushed, unless push is true: their crm-sync is skipped, and a later change of the stage pushes them. In CSV, the columns
-are the fields, and details.NAME for each detail; an empty cell is left out.';
+errors; the other rows are stored nevertheless. With atomic, all rows are stored or none. With dry_run, nothing is stored,
+and the response has the results that the rows would have. A row that has the reference of a lead that exists fails
+(on_duplicate=error), is left out (skip), or changes the lead like a PATCH: fields that are left out keep their value
+(update). match=email or match=phone finds the lead by another field; a row without this field is a new lead. An earlier row
+of the upload counts as a lead that exists. Leads in the push_stage of the CRM connection are not pushed, unless push is
+true: their crm-sync is skipped, and a later change of the stage pushes them. In CSV, the columns are the fields, and
+details.NAME for each detail; an empty cell is left out.';
 
 CREATE FUNCTION api.submit_form(payload text, media_type text, request_headers text, client_address text DEFAULT NULL::text, query_fields text DEFAULT NULL::text) RETURNS api.answer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -13486,11 +13489,11 @@ end $$;
 
 ALTER FUNCTION api.submit_form(payload text, media_type text, request_headers text, client_address text, query_fields text) OWNER TO leads_intake;
 
-COMMENT ON FUNCTION api.submit_form(payload text, media_type text, request_headers text, client_address text, query_fields text) IS 'Send something to a form.
+COMMENT ON FUNCTION api.submit_form(payload text, media_type text, request_headers text, client_address text, query_fields text) IS 'Send data to a form.
 
-The token in the path is the key. The body is JSON, or a form. What the form can''t make a lead of is kept for 30 days with its
-faults. The response is the same for a new lead, a duplicate, spam and a submission that is kept. A sender that repeats an
-event, with the id that its service gives, sends it once.';
+The token in the path is the key. The body is JSON, or a form. A submission that can''t become a lead is kept for 30 days,
+with its faults. The response is the same for a new lead, a duplicate, spam and a submission that is kept. If a service
+sends an event again with the same id, it is processed once.';
 
 CREATE FUNCTION api.test_webhook(id uuid) RETURNS api.answer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -13511,7 +13514,7 @@ ALTER FUNCTION api.test_webhook(id uuid) OWNER TO leads_exec;
 COMMENT ON FUNCTION api.test_webhook(id uuid) IS 'Send a test to a webhook.
 
 The worker sends a message of the type webhook.test next, also while the webhook pauses after failures. It is tried once. GET
-/webhooks/{id}/deliveries shows the result. If the test succeeds, everything that waits is sent at once. The webhook must be
+/webhooks/{id}/deliveries shows the result. If the test succeeds, all messages that wait are sent at once. The webhook must be
 enabled. A body is ignored.';
 
 CREATE FUNCTION api.update_lead(id uuid, body text, if_match api.entity_tags DEFAULT NULL::text, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
@@ -13709,9 +13712,10 @@ ALTER FUNCTION api.update_webhook(id uuid, body text, if_match api.entity_tags) 
 
 COMMENT ON FUNCTION api.update_webhook(id uuid, body text, if_match api.entity_tags) IS 'Change a webhook.
 
-The body is a JSON merge patch (RFC 7396): a field that you leave out keeps its value. "actions": null chooses all actions. "state":
-"disabled" stops the deliveries. "state": "enabled" starts them again, also those of a webhook that was disabled because its
-receiver failed: it then gets everything that it missed, in order, unless "skip_missed" is true. With If-Match, the change is made only if the webhook still has that tag; otherwise the response is 412.';
+The body is a JSON merge patch (RFC 7396): a field that you leave out keeps its value. "actions": null chooses all actions.
+"state": "disabled" stops the deliveries. "state": "enabled" starts them again, also those of a webhook that was disabled
+because its receiver failed: it then gets all events that it missed, in order, unless "skip_missed" is true. With If-Match,
+the change is made only if the webhook still has that tag; otherwise the response is 412.';
 
 CREATE FUNCTION api.verify_audit_log(after api.seal_position DEFAULT '0'::text, "limit" api.seal_count DEFAULT 1000, head api.chain_head DEFAULT NULL::text) RETURNS api.answer
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -14022,7 +14026,7 @@ begin
     raise sqlstate 'PT409' using
       message = 'secret_already_shown',
       hint = format(
-        'This request succeeded earlier. Its answer showed the secret of %s, and is not kept. If you lost the secret, delete '
+        'This request succeeded earlier. Its response showed the secret of %s, and is not kept. If you lost the secret, delete '
         'or rotate this object, and use a new Idempotency-Key.',
         v_kept.object_id
       );
@@ -21623,7 +21627,7 @@ begin
   if (select count(*) >= 20 from webhook.endpoint as p where p.organization_id = v_organization_id) then
     raise sqlstate 'PT409' using
       message = 'too_many_webhooks',
-      hint = 'The organization has 20 webhooks, which is the most. Delete one that it no longer needs.';
+      hint = 'The organization has 20 webhooks, which is the maximum. Delete one that it no longer needs.';
   end if;
   insert into webhook.endpoint (organization_id, id, name, url, actions, include, position, secret, secret_key)
   values (
@@ -27692,10 +27696,10 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"raised_by":"any_of_has_at_most_10_values","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This can have at most 10 values.","field":"filter","field_code":"too_many_values"}
 -- {"raised_by":"chain_head_is_position_and_hash","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be the head of an earlier response: a position, a colon and 64 hexadecimal digits.","field":"head","field_code":"invalid_head"}
 -- {"raised_by":"crm_not_configured","status":409,"code":"crm_not_configured","title":"CRM not configured","detail":"The organization has no connection to a CRM. An operator can create one with: leads crm connect","field":null,"field_code":null}
--- {"raised_by":"crm_outcome_unknown","status":409,"code":"crm_outcome_unknown","title":"Outcome unknown","detail":"The CRM may already have a record of this lead, and its search cannot tell. Nothing was sent. An operator must check the CRM and then run: leads crm retry","field":null,"field_code":null}
+-- {"raised_by":"crm_outcome_unknown","status":409,"code":"crm_outcome_unknown","title":"Outcome unknown","detail":"The CRM may already have a record of this lead, and its search cannot confirm it. Nothing was sent. An operator must check the CRM and then run: leads crm retry","field":null,"field_code":null}
 -- {"raised_by":"crm_rejected","status":502,"code":"crm_rejected","title":"CRM rejected the lead","detail":"The CRM rejected the lead. Fix the problem that it reports and push the lead again.","field":null,"field_code":null}
 -- {"raised_by":"crm_unavailable","status":502,"code":"crm_unavailable","title":"CRM unavailable","detail":"The CRM was not reachable for a day. Push the lead again.","field":null,"field_code":null}
--- {"raised_by":"cursor_expired","status":400,"code":"cursor_expired","title":"Cursor expired","detail":"The cursor is of another database, or the database was restored to an earlier time. Read all leads again, and begin a new walk with updated_since.","field":null,"field_code":null}
+-- {"raised_by":"cursor_expired","status":400,"code":"cursor_expired","title":"Cursor expired","detail":"The cursor is of another database, or the database was restored to an earlier time. Read all leads again, and start again with updated_since.","field":null,"field_code":null}
 -- {"raised_by":"cursor_is_well_formed","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This is not a cursor. Send the next_cursor of the previous page unchanged, or leave it out for the first page.","field":"cursor","field_code":"invalid_cursor"}
 -- {"raised_by":"delivery_state_is_known","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be \"pending\", \"delivered\", \"failed\", \"skipped\" or \"simulated\".","field":"state","field_code":"unknown_state"}
 -- {"raised_by":"duplicate_key_is_known","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be \"reference\", \"email\" or \"phone\".","field":"match","field_code":"unknown_key"}
@@ -27713,7 +27717,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"raised_by":"internal","status":500,"code":"internal","title":"Internal error","detail":"An error occurred in the server. Report it with the request_id.","field":null,"field_code":null}
 -- {"raised_by":"invalid_body","status":400,"code":"invalid_body","title":"Invalid body","detail":"Fix the fields listed in errors and send the request again.","field":null,"field_code":null}
 -- {"raised_by":"invalid_parameter","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"Fix the fields listed in errors and send the request again.","field":null,"field_code":null}
--- {"raised_by":"invalid_position","status":400,"code":"invalid_position","title":"Invalid position","detail":"The header Leads-Position does not contain what a response had. Send the value of a response unchanged, up to 8 of them with commas between them, or leave the header out.","field":null,"field_code":null}
+-- {"raised_by":"invalid_position","status":400,"code":"invalid_position","title":"Invalid position","detail":"The header Leads-Position contains a value that no response had. Send the value of a response unchanged, up to 8 of them with commas between them, or leave the header out.","field":null,"field_code":null}
 -- {"raised_by":"invalid_request","status":400,"code":"invalid_request","title":"Invalid request","detail":"This is not a valid HTTP/1.1 request. Correct the HTTP client.","field":null,"field_code":null}
 -- {"raised_by":"key_not_valid","status":409,"code":"key_not_valid","title":"Key not valid","detail":"The key is revoked or has expired. Create another key.","field":null,"field_code":null}
 -- {"raised_by":"key_rotated_already","status":409,"code":"key_rotated_already","title":"Key rotated already","detail":"The key was already rotated. Rotate its successor.","field":null,"field_code":null}
@@ -27736,13 +27740,13 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"raised_by":"seal_count_within_1_and_10000","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be a whole number from 1 to 10000.","field":"limit","field_code":"out_of_range"}
 -- {"raised_by":"seal_position_is_a_whole_number","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be a whole number, such as the next_after of the previous response.","field":"after","field_code":"invalid_position"}
 -- {"raised_by":"search_text_has_1_to_100_characters","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must have 1 to 100 characters.","field":"q","field_code":"too_long"}
--- {"raised_by":"secret_already_shown","status":409,"code":"secret_already_shown","title":"Secret already shown","detail":"This request succeeded earlier. Its answer showed a secret, and is not kept. If you lost the secret, delete or rotate the object, and use a new Idempotency-Key.","field":null,"field_code":null}
+-- {"raised_by":"secret_already_shown","status":409,"code":"secret_already_shown","title":"Secret already shown","detail":"This request succeeded earlier. Its response showed a secret, and is not kept. If you lost the secret, delete or rotate the object, and use a new Idempotency-Key.","field":null,"field_code":null}
 -- {"raised_by":"signal_dedupe_key_is_text_of_1_to_255","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be a text of 1 to 255 characters.","field":"dedupe_key","field_code":"invalid_dedupe_key"}
 -- {"raised_by":"signal_times_have_a_year_of_4_digits","status":422,"code":"validation_failed","title":"Validation failed","detail":"The year must be from 1 to 9999.","field":"observed_at","field_code":"invalid_timestamp"}
 -- {"raised_by":"signal_type_is_name","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be 1 to 64 of the characters a-z, 0-9, _ and -.","field":"type","field_code":"invalid_name"}
 -- {"raised_by":"signal_value_is_flat","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be true, false, null, a number, a text, or a flat object of these.","field":"value","field_code":"invalid_value"}
 -- {"raised_by":"too_many_keys","status":409,"code":"too_many_keys","title":"Too many keys","detail":"The organization has 100 valid keys. Delete those that you don't use.","field":null,"field_code":null}
--- {"raised_by":"too_many_webhooks","status":409,"code":"too_many_webhooks","title":"Too many webhooks","detail":"The organization has 20 webhooks, which is the most. Delete one that it no longer needs.","field":null,"field_code":null}
+-- {"raised_by":"too_many_webhooks","status":409,"code":"too_many_webhooks","title":"Too many webhooks","detail":"The organization has 20 webhooks, which is the maximum. Delete one that it no longer needs.","field":null,"field_code":null}
 -- {"raised_by":"unauthorized","status":401,"code":"unauthorized","title":"Unauthorized","detail":"Send a valid API key: Authorization: Bearer lk_….","field":null,"field_code":null}
 -- {"raised_by":"unavailable","status":503,"code":"unavailable","title":"Unavailable","detail":"The server is busy. Nothing was done. Try again.","field":null,"field_code":null}
 -- {"raised_by":"unsupported_media_type","status":415,"code":"unsupported_media_type","title":"Unsupported media type","detail":"Send the body in one of the media types that the Accept header lists.","field":null,"field_code":null}
@@ -27876,17 +27880,17 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"name":"Webhooks","position":5,"description":"Addresses to which the events of the audit log are sent, signed and in order."}
 
 -- the rows of api.guide
--- {"position":1,"title":"Quickstart","body":"**1. Create an organization and a key**, on the machine of the server. The first command prints the ID of the organization,\nand the second one the key, only once. If you don't run the server, ask its operator for a key. `make serve` has already\ncreated a demo organization, and prints its key.\n\n```sh\nleads organizations create \"Acme Restoration\"\nleads keys create --organization ID --scopes write\n```\n\n**2. Create a lead.** If you repeat the command, the idempotency key prevents a second lead.\n\n```sh\nAPI=https://leads.example.com/api/v1\nKEY=lk_live_…\ncurl \"$API/leads\" -H \"Authorization: Bearer $KEY\" \\\n  -H 'Content-Type: application/json' \\\n  -H 'Idempotency-Key: quickstart-1' \\\n  -d '{\"name\": \"Ada Abbott\", \"email\": \"ada@example.com\"}'\n```\n\nThe response has the status 201, and the lead:\n\n```json\n{\n  \"id\": \"01a22a0c-…\",\n  \"organization_id\": \"01a22a07-…\",\n  \"name\": \"Ada Abbott\",\n  \"company\": null,\n  \"email\": \"ada@example.com\",\n  \"source\": null,\n  \"lead_score\": 0,\n  \"pipeline_stage\": \"new\",\n  \"industry\": null,\n  \"company_size\": null,\n  \"created_at\": \"2026-11-30T09:23:37.096Z\",\n  \"updated_at\": \"2026-11-30T09:23:37.096Z\"\n}\n```\n\n**3. List your leads**, the newest first:\n\n```sh\ncurl \"$API/leads?limit=10\" -H \"Authorization: Bearer $KEY\"\n```\n\nEach operation below has such a command, also for Python and JavaScript, and a form to try it with your key."}
--- {"position":10,"title":"Reads after writes","body":"A server can have replicas, which answer reads, and show a change a moment after its response. Each response to a write then has\nthe header `Leads-Position`. Send it with a read, and the response is not older than that write:\n\n```sh\ncurl -si -X PATCH \"$API/leads/$ID\" -H \"Authorization: Bearer $KEY\" \\\n  -H 'Content-Type: application/json' -d '{\"pipeline_stage\": \"contacted\"}' | grep -i leads-position\ncurl \"$API/leads/$ID\" -H \"Authorization: Bearer $KEY\" -H 'Leads-Position: …'\n```\n\nIf you don't know which of several writes is the newest, send up to 8 values with commas between them. The value is opaque, and\ncan be kept for as long as you like. A server without replicas sends no such header, and ignores it."}
--- {"position":100,"title":"Changelog","body":"The [changelog](/docs/changelog) lists what each release added, changed, deprecated and fixed.\n\nWithin `/api/v1`, changes only add: paths, optional parameters and fields of requests, headers, and `code` words for new\nsituations. No path, parameter or field is removed or renamed. An operation that is going to end has the header `Deprecation`\n(RFC 9745), and `Sunset` (RFC 8594) with the date."}
+-- {"position":1,"title":"Quickstart","body":"**1. Create an organization and a key**, on the machine of the server. The first command prints the ID of the organization,\nand the second one the key, only once. In a clone, `leads` is `.venv/bin/leads`. If you don't run the server, ask its operator\nfor a key. `make serve` has already created a demo organization, and prints its key.\n\n```sh\nleads organizations create \"Acme Restoration\"\nleads keys create --organization ID --scopes write\n```\n\n**2. Create a lead.** Replace the values of `API` and `KEY`. If you repeat the command, the idempotency key prevents a second\nlead.\n\n```sh\nAPI=https://leads.example.com/api/v1\nKEY=lk_live_…\ncurl \"$API/leads\" -H \"Authorization: Bearer $KEY\" \\\n  -H 'Content-Type: application/json' \\\n  -H 'Idempotency-Key: quickstart-1' \\\n  -d '{\"name\": \"Ada Abbott\", \"email\": \"ada@example.com\"}'\n```\n\nThe response has the status 201, and the lead:\n\n```json\n{\n  \"id\": \"01a22a0c-…\",\n  \"organization_id\": \"01a22a07-…\",\n  \"name\": \"Ada Abbott\",\n  \"company\": null,\n  \"email\": \"ada@example.com\",\n  \"source\": null,\n  \"lead_score\": 0,\n  \"pipeline_stage\": \"new\",\n  \"industry\": null,\n  \"company_size\": null,\n  \"created_at\": \"2026-11-30T09:23:37.096Z\",\n  \"updated_at\": \"2026-11-30T09:23:37.096Z\"\n}\n```\n\n**3. List your leads**, the newest first:\n\n```sh\ncurl \"$API/leads?limit=10\" -H \"Authorization: Bearer $KEY\"\n```\n\nEach operation below has such a command, also for Python and JavaScript, and a form to try it with your key."}
+-- {"position":10,"title":"Reads after writes","body":"A server can have replicas, which answer reads. A replica shows a change a moment after the response to that change. With\nreplicas, each response to a write has the header `Leads-Position`. If you send it with a read, the response is not older than\nthat write:\n\n```sh\ncurl -si -X PATCH \"$API/leads/$ID\" -H \"Authorization: Bearer $KEY\" \\\n  -H 'Content-Type: application/json' -d '{\"pipeline_stage\": \"contacted\"}' | grep -i leads-position\ncurl \"$API/leads/$ID\" -H \"Authorization: Bearer $KEY\" -H 'Leads-Position: …'\n```\n\nIf you don't know which of several writes is the newest, send up to 8 values with commas between them. The value is opaque, and\ncan be kept for as long as you like. A server without replicas sends no such header, and ignores it."}
+-- {"position":100,"title":"Changelog","body":"The [changelog](/docs/changelog) lists what each release added, changed, deprecated and fixed.\n\nWithin `/api/v1`, changes only add: paths, optional parameters and fields of requests, headers, and `code` words for new\nsituations. No path, parameter or field is removed or renamed. A deprecated operation has the header `Deprecation`\n(RFC 9745), and `Sunset` (RFC 8594) with the date of its end."}
 -- {"position":2,"title":"Keys","body":"Send a key with each request: `Authorization: Bearer lk_live_…`. A key belongs to one organization and reaches only that\norganization's records. The API answers a request for any other record with 404, as if the record did not exist.\n\nThe scope of a key is `read`, `write` or `admin`. `write` includes `read`, and `admin` includes `write`. A key is shown\nonce, when it is created. Keep it on a server, never in a web page. Keys that begin with `lk_test_` belong to a test\norganization: its pushes to a CRM are simulated, and no data leaves the server. `GET /health` returns the organization and the\nscopes of a key."}
--- {"position":3,"title":"Errors","body":"Errors are `application/problem+json` (RFC 9457). `code` is a stable word for your program. `detail` says what to do\nnext. `errors` lists everything that is wrong with the request, by field. `request_id` is the `X-Request-Id` that you\nsent, or one that the server generated. It is also in the server's log and in the audit log. Include it when you ask for\nsupport.\n\nThe API checks in this order: the path (404), the method (405), the key (401), the rate limit of the key (429), the\nscope (403), the size of the body (413), its type (415), the form of the request (400), `Idempotency-Key`, the fields (422), the record (404), `If-Match`\n(412).\n\nAfter a status of 500 or more you can repeat a GET, and also a POST or PATCH that has an `Idempotency-Key`. Before you repeat any\nother request that failed with the code `outcome_unknown`, check whether the change was made. A response with status 503\nhas `Retry-After`. With the code `moving`, your organization is being moved to another server: nothing was done, and a second\nlater the same request succeeds.\n\nA server can limit the rate of each key. Then each response to a valid key has `RateLimit-Policy` and `RateLimit`\n(draft-ietf-httpapi-ratelimit-headers-10). `\"default\";q=120;w=120` means 120 requests in 120 seconds, and\n`\"default\";r=37;t=1` that 37 are left, and one more is there in 1 second. A request over the limit is refused with 429\n(`rate_limited`), and nothing was done. Wait for the seconds in `Retry-After`, and send it again."}
+-- {"position":3,"title":"Errors","body":"Errors are `application/problem+json` (RFC 9457). `code` is a stable word for your program. `detail` says what to do\nnext. `errors` lists all faults of the request, by field. `request_id` is the `X-Request-Id` that you\nsent, or one that the server generated. It is also in the server's log and in the audit log. Include it when you ask for\nsupport.\n\nThe API checks in this order: the path (404), the method (405), the key (401), the rate limit of the key (429), the\nscope (403), the size of the body (413), its type (415), the form of the request (400), `Idempotency-Key`, the fields (422), the\nrecord (404), `If-Match` (412).\n\nAfter a status of 500 or more you can repeat a GET, and also a POST or PATCH that has an `Idempotency-Key`. Before you repeat any\nother request that failed with the code `outcome_unknown`, check whether the change was made. A response with status 503\nhas `Retry-After`. With the code `moving`, your organization is being moved to another server. Nothing was done:\nsend the request again after the seconds in `Retry-After`.\n\nA server can limit the rate of each key. Then each response to a valid key has `RateLimit-Policy` and `RateLimit`\n(draft-ietf-httpapi-ratelimit-headers-10). `\"default\";q=120;w=120` means 120 requests in 120 seconds, and `\"default\";r=37;t=1`\nmeans that 37 are left, and one more is available in 1 second. A request over the limit is refused with 429 (`rate_limited`),\nand nothing was done. Wait for the seconds in `Retry-After`, and send it again."}
 -- {"position":4,"title":"Paging","body":"Lists are sorted from newest to oldest. `limit` is a number from 1 to 200; the default is 50. To get the next page, send\n`next_cursor` as `cursor`, until it is null, or follow the `Link` header. The pages contain every row that existed when\nyou requested the first page exactly once, even if rows are added in the meantime.\n\nRows do not become visible in the order of `created_at`. If you poll with `start_at`, request an overlap of some minutes\nand drop duplicates by `id`. To follow the changes of leads, request `GET /leads?order=updated_at`, or create a webhook."}
--- {"position":5,"title":"Idempotency","body":"You can repeat a POST or PATCH that has an `Idempotency-Key` (1 to 255 printable characters, for example the id of a form). For\n24 hours, the same key with the same request returns the first response again, with `Idempotency-Replayed: true`.\nAnother request with the same key returns 422. If the first request is still running, a repeat waits up to 5 seconds,\nand then returns 409. Only successful responses are kept. A response that shows a secret, such as that of `POST /forms`, is\nnever kept: a repeat returns 409 with `secret_already_shown`, and its `detail` has the id of the object that exists."}
+-- {"position":5,"title":"Idempotency","body":"You can repeat a POST or PATCH that has an `Idempotency-Key` (1 to 255 printable characters, for example the id of a form). For\n24 hours, the same key with the same request returns the first response again, with `Idempotency-Replayed: true`.\nAnother request with the same key returns 422. If the first request is still running, a repeat waits up to 5 seconds,\nand then returns 409. Only successful responses are kept. A response that shows a secret, such as that of `POST /forms`, is\nnever kept: a repeat returns 409 with `secret_already_shown`, and its `detail` has the id of the existing object."}
 -- {"position":6,"title":"Concurrency","body":"The response with a lead has an `ETag`. Send it as `If-Match` with a PATCH: the change is made only if the lead has not\nchanged since, otherwise the API returns 412. Send it as `If-None-Match` with a GET: the API returns 304 if the lead has\nnot changed."}
--- {"position":7,"title":"Forms","body":"A form is an address to which anything can post leads without a key: a web page, an automation tool, Google Ads, Typeform,\nCalendly and others. `POST /forms` creates one, and returns its `address`, such as `/in/lf_live_…`, below the host of this\nserver and not below `/api/v1`. It accepts JSON, urlencoded and multipart forms. It answers `{\"status\": \"received\"}`, or a\nredirect, and 401, 413 or 429 (`rate_limited`). What can't become a lead is kept for 30 days.\n\nA form to copy:\n\n```html\n<form method=\"post\" action=\"https://leads.example.com/in/TOKEN\">\n  <label>Name <input name=\"name\" required></label>\n  <label>E-mail <input name=\"email\" type=\"email\" required></label>\n  <label>Phone <input name=\"phone\" type=\"tel\"></label>\n  <label>Message <textarea name=\"message\"></textarea></label>\n  <!-- The honeypot: people do not see it. -->\n  <input name=\"website\" tabindex=\"-1\" autocomplete=\"off\" style=\"left: -10000px; position: absolute\">\n  <button>Send</button>\n</form>\n```\n\nOther fields become `details` of the lead. A `mapping` puts them elsewhere."}
--- {"position":8,"title":"Webhooks","body":"A webhook is an address of yours to which the API posts the events of your organization, as the audit log has them.\n`POST /webhooks` creates one, and its response shows the secret, once. A message is signed as in\n[Standard Webhooks](https://www.standardwebhooks.com):\n\n```json\n{\n  \"type\": \"lead.updated\",\n  \"timestamp\": \"2026-04-27T18:55:42.001Z\",\n  \"data\": {\n    \"id\": \"01a15d1e-0a5c-7c11-8a3c-5d1f1d6c2a91\",\n    \"organization_id\": \"8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91\",\n    \"lead_id\": \"9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18\",\n    \"position\": 583,\n    \"fields\": [\"pipeline_stage\", \"lead_score\"]\n  }\n}\n```\n\nCheck the signature with a library, which needs the body as it was received, and the headers. In Python\n(`pip install standardwebhooks`):\n\n```python\nfrom standardwebhooks import Webhook\n\nevent = Webhook(secret).verify(body, headers)  # an exception if the signature is wrong\n```\n\nRespond with 2xx within 10 seconds. Anything else is a failure, and the message is sent again, for 3 days. The messages of a\nlead arrive in order. A message can arrive more than once: drop a repeat by its header `webhook-id`. With\n`\"include\": \"values\"`, `data.payload` has the values. A test organization sends nothing: its deliveries are `simulated`."}
--- {"position":9,"title":"Traces","body":"Send `traceparent` (W3C Trace Context) with a request, and its trace id is in the server's log, and as `trace_id` in the\n`payload` of the audit events that the request makes. An invalid `traceparent` is ignored. `Server-Timing` in the response says\nhow many milliseconds the database took (`db`), and how long the request waited for a connection (`wait`)."}
+-- {"position":7,"title":"Forms","body":"A form is an address to which web pages, automation tools, Google Ads, Typeform, Calendly and others can post leads\nwithout a key. `POST /forms` creates one, and returns its `address`, such as `/in/lf_live_…`, below the host of this\nserver and not below `/api/v1`. It accepts JSON, urlencoded and multipart forms. The response is\n`{\"status\": \"received\"}` or a redirect. Errors are 401, 413 and 429 (`rate_limited`). A submission that can't become a lead is\nkept for 30 days.\n\nA form to copy:\n\n```html\n<form method=\"post\" action=\"https://leads.example.com/in/TOKEN\">\n  <label>Name <input name=\"name\" required></label>\n  <label>E-mail <input name=\"email\" type=\"email\" required></label>\n  <label>Phone <input name=\"phone\" type=\"tel\"></label>\n  <label>Message <textarea name=\"message\"></textarea></label>\n  <!-- The honeypot: people do not see it. -->\n  <input name=\"website\" tabindex=\"-1\" autocomplete=\"off\" style=\"left: -10000px; position: absolute\">\n  <button>Send</button>\n</form>\n```\n\nOther fields become `details` of the lead. A `mapping` assigns them to other fields."}
+-- {"position":8,"title":"Webhooks","body":"A webhook is an address of yours to which the API posts the events of your organization's audit log.\n`POST /webhooks` creates one, and its response shows the secret, once. A message is signed as in\n[Standard Webhooks](https://www.standardwebhooks.com):\n\n```json\n{\n  \"type\": \"lead.updated\",\n  \"timestamp\": \"2026-04-27T18:55:42.001Z\",\n  \"data\": {\n    \"id\": \"01a15d1e-0a5c-7c11-8a3c-5d1f1d6c2a91\",\n    \"organization_id\": \"8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91\",\n    \"lead_id\": \"9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18\",\n    \"position\": 583,\n    \"fields\": [\"pipeline_stage\", \"lead_score\"]\n  }\n}\n```\n\nCheck the signature with a library, which needs the body as it was received, and the headers. In Python\n(`pip install standardwebhooks`):\n\n```python\nfrom standardwebhooks import Webhook\n\nevent = Webhook(secret).verify(body, headers)  # an exception if the signature is wrong\n```\n\nRespond with 2xx within 10 seconds. Any other result is a failure, and the message is sent again for up to 3 days. The\nmessages of a lead arrive in order. A message can arrive more than once: drop a repeat by its header `webhook-id`. With\n`\"include\": \"values\"`, `data.payload` has the values. A test organization sends nothing: its deliveries are `simulated`."}
+-- {"position":9,"title":"Traces","body":"If you send `traceparent` (W3C Trace Context) with a request, its trace id is in the server's log, and as `trace_id` in the\n`payload` of the audit events of the request. An invalid `traceparent` is ignored. `Server-Timing` in the response says\nhow many milliseconds the database took (`db`), and how long the request waited for a connection (`wait`)."}
 
 -- the rows of api.parameter
 -- {"name":"action","description":"Only events with one of these actions.","example":"lead.updated"}

@@ -37,10 +37,10 @@ end $$;
 comment on function api.create_form(text, api.idempotency_key, integer) is
 $$Create a form.
 
-A form is an address, with a token in it, to which anything can post leads: a web page, an automation tool, or a service that
-has a preset. address is the path of that address on this server. It is shown once, so keep it. mapping says where values
-go: {"fields.budget": "budget_range", "Roof age": "details.roof_age", "utm_*": "ignore"}. constants are values that each lead
-has. A value without a place goes into the details.$$;
+A form is an address, with a token in it, to which web pages, automation tools and services with a preset can post leads.
+address is the path of that address on this server. It is shown once, so keep it. mapping says where values go:
+{"fields.budget": "budget_range", "Roof age": "details.roof_age", "utm_*": "ignore"}. constants are values that each lead
+has. A value that has no other place is stored in the details.$$;
 
 grant execute on function api.create_form(text, api.idempotency_key, integer) to leads_api;
 

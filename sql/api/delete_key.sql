@@ -50,7 +50,7 @@ end $$;
 comment on function api.delete_key(uuid) is
 $$Revoke an API key.
 
-The key is refused from now on, also if it is the key of this request. It stays in the list, as revoked. To delete a key
+The key is refused from now on, also if it is the key of this request. It stays in the list, as revoked. Deleting a key
 that is revoked or has expired changes nothing. The last admin key can't be deleted (409): another admin key must be valid
 for at least as long. To end such a key at once, rotate it with an overlap of 0 hours.$$;
 

@@ -35,8 +35,9 @@ and its phone, reference and details.
 The last line says that the export is complete: {"complete":true,"rows":2} in NDJSON, and a record that begins with
 "# complete,2" in CSV. If that line is missing, the export was cut off: repeat it.
 
-The export is a walk through pages, and not a snapshot. It has every lead that existed when it began exactly once, each as it is when its
-page is read. A lead that is erased meanwhile can be missing, and a lead that is created meanwhile can be in it.
+The export is read page by page, and is not a snapshot. It has every lead that existed when it began exactly once, each as
+it is when its page is read. A lead that is erased meanwhile can be missing, and a lead that is created meanwhile can be in
+it.
 
 CSV is as in RFC 4180: UTF-8, CRLF, a header line. details is a JSON object. A text that begins with = + - @, a tab or a line
 break gets an apostrophe before it, because a spreadsheet would run it as a formula. That includes a phone such as

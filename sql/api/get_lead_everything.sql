@@ -125,9 +125,10 @@ end $$;
 comment on function api.get_lead_everything(uuid) is
 $$Get everything about a lead.
 
-The lead, its details, signals, scores, pushes with their attempts, audit events, submissions of forms, the responses
-that are kept under Idempotency-Keys, and the webhooks that received its values: what a person can ask for. lead and details are null if the lead was deleted and not erased. A list
-has up to 1,000 entries, the newest. A lead that was erased returns 404.$$;
+The lead, its details, signals, scores, pushes with their attempts, audit events, submissions of forms, the responses that
+are kept under Idempotency-Keys, and the webhooks that received its values. A person can request this data. lead and details
+are null if the lead was deleted and not erased. A list has up to 1,000 entries, the newest. A lead that was erased returns
+404.$$;
 
 grant execute on function api.get_lead_everything(uuid) to leads_api;
 

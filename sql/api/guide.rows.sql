@@ -6,15 +6,16 @@ insert into api.guide (position, title, body)
 values
   (1, 'Quickstart',
 $$**1. Create an organization and a key**, on the machine of the server. The first command prints the ID of the organization,
-and the second one the key, only once. If you don't run the server, ask its operator for a key. `make serve` has already
-created a demo organization, and prints its key.
+and the second one the key, only once. In a clone, `leads` is `.venv/bin/leads`. If you don't run the server, ask its operator
+for a key. `make serve` has already created a demo organization, and prints its key.
 
 ```sh
 leads organizations create "Acme Restoration"
 leads keys create --organization ID --scopes write
 ```
 
-**2. Create a lead.** If you repeat the command, the idempotency key prevents a second lead.
+**2. Create a lead.** Replace the values of `API` and `KEY`. If you repeat the command, the idempotency key prevents a second
+lead.
 
 ```sh
 API=https://leads.example.com/api/v1
@@ -61,23 +62,23 @@ organization: its pushes to a CRM are simulated, and no data leaves the server. 
 scopes of a key.$$),
   (3, 'Errors',
 $$Errors are `application/problem+json` (RFC 9457). `code` is a stable word for your program. `detail` says what to do
-next. `errors` lists everything that is wrong with the request, by field. `request_id` is the `X-Request-Id` that you
+next. `errors` lists all faults of the request, by field. `request_id` is the `X-Request-Id` that you
 sent, or one that the server generated. It is also in the server's log and in the audit log. Include it when you ask for
 support.
 
 The API checks in this order: the path (404), the method (405), the key (401), the rate limit of the key (429), the
-scope (403), the size of the body (413), its type (415), the form of the request (400), `Idempotency-Key`, the fields (422), the record (404), `If-Match`
-(412).
+scope (403), the size of the body (413), its type (415), the form of the request (400), `Idempotency-Key`, the fields (422), the
+record (404), `If-Match` (412).
 
 After a status of 500 or more you can repeat a GET, and also a POST or PATCH that has an `Idempotency-Key`. Before you repeat any
 other request that failed with the code `outcome_unknown`, check whether the change was made. A response with status 503
-has `Retry-After`. With the code `moving`, your organization is being moved to another server: nothing was done, and a second
-later the same request succeeds.
+has `Retry-After`. With the code `moving`, your organization is being moved to another server. Nothing was done:
+send the request again after the seconds in `Retry-After`.
 
 A server can limit the rate of each key. Then each response to a valid key has `RateLimit-Policy` and `RateLimit`
-(draft-ietf-httpapi-ratelimit-headers-10). `"default";q=120;w=120` means 120 requests in 120 seconds, and
-`"default";r=37;t=1` that 37 are left, and one more is there in 1 second. A request over the limit is refused with 429
-(`rate_limited`), and nothing was done. Wait for the seconds in `Retry-After`, and send it again.$$),
+(draft-ietf-httpapi-ratelimit-headers-10). `"default";q=120;w=120` means 120 requests in 120 seconds, and `"default";r=37;t=1`
+means that 37 are left, and one more is available in 1 second. A request over the limit is refused with 429 (`rate_limited`),
+and nothing was done. Wait for the seconds in `Retry-After`, and send it again.$$),
   (4, 'Paging',
 $$Lists are sorted from newest to oldest. `limit` is a number from 1 to 200; the default is 50. To get the next page, send
 `next_cursor` as `cursor`, until it is null, or follow the `Link` header. The pages contain every row that existed when
@@ -90,16 +91,17 @@ $$You can repeat a POST or PATCH that has an `Idempotency-Key` (1 to 255 printab
 24 hours, the same key with the same request returns the first response again, with `Idempotency-Replayed: true`.
 Another request with the same key returns 422. If the first request is still running, a repeat waits up to 5 seconds,
 and then returns 409. Only successful responses are kept. A response that shows a secret, such as that of `POST /forms`, is
-never kept: a repeat returns 409 with `secret_already_shown`, and its `detail` has the id of the object that exists.$$),
+never kept: a repeat returns 409 with `secret_already_shown`, and its `detail` has the id of the existing object.$$),
   (6, 'Concurrency',
 $$The response with a lead has an `ETag`. Send it as `If-Match` with a PATCH: the change is made only if the lead has not
 changed since, otherwise the API returns 412. Send it as `If-None-Match` with a GET: the API returns 304 if the lead has
 not changed.$$),
   (7, 'Forms',
-$$A form is an address to which anything can post leads without a key: a web page, an automation tool, Google Ads, Typeform,
-Calendly and others. `POST /forms` creates one, and returns its `address`, such as `/in/lf_live_…`, below the host of this
-server and not below `/api/v1`. It accepts JSON, urlencoded and multipart forms. It answers `{"status": "received"}`, or a
-redirect, and 401, 413 or 429 (`rate_limited`). What can't become a lead is kept for 30 days.
+$$A form is an address to which web pages, automation tools, Google Ads, Typeform, Calendly and others can post leads
+without a key. `POST /forms` creates one, and returns its `address`, such as `/in/lf_live_…`, below the host of this
+server and not below `/api/v1`. It accepts JSON, urlencoded and multipart forms. The response is
+`{"status": "received"}` or a redirect. Errors are 401, 413 and 429 (`rate_limited`). A submission that can't become a lead is
+kept for 30 days.
 
 A form to copy:
 
@@ -115,9 +117,9 @@ A form to copy:
 </form>
 ```
 
-Other fields become `details` of the lead. A `mapping` puts them elsewhere.$$),
+Other fields become `details` of the lead. A `mapping` assigns them to other fields.$$),
   (8, 'Webhooks',
-$$A webhook is an address of yours to which the API posts the events of your organization, as the audit log has them.
+$$A webhook is an address of yours to which the API posts the events of your organization's audit log.
 `POST /webhooks` creates one, and its response shows the secret, once. A message is signed as in
 [Standard Webhooks](https://www.standardwebhooks.com):
 
@@ -144,16 +146,17 @@ from standardwebhooks import Webhook
 event = Webhook(secret).verify(body, headers)  # an exception if the signature is wrong
 ```
 
-Respond with 2xx within 10 seconds. Anything else is a failure, and the message is sent again, for 3 days. The messages of a
-lead arrive in order. A message can arrive more than once: drop a repeat by its header `webhook-id`. With
+Respond with 2xx within 10 seconds. Any other result is a failure, and the message is sent again for up to 3 days. The
+messages of a lead arrive in order. A message can arrive more than once: drop a repeat by its header `webhook-id`. With
 `"include": "values"`, `data.payload` has the values. A test organization sends nothing: its deliveries are `simulated`.$$),
   (9, 'Traces',
-$$Send `traceparent` (W3C Trace Context) with a request, and its trace id is in the server's log, and as `trace_id` in the
-`payload` of the audit events that the request makes. An invalid `traceparent` is ignored. `Server-Timing` in the response says
+$$If you send `traceparent` (W3C Trace Context) with a request, its trace id is in the server's log, and as `trace_id` in the
+`payload` of the audit events of the request. An invalid `traceparent` is ignored. `Server-Timing` in the response says
 how many milliseconds the database took (`db`), and how long the request waited for a connection (`wait`).$$),
   (10, 'Reads after writes',
-$$A server can have replicas, which answer reads, and show a change a moment after its response. Each response to a write then has
-the header `Leads-Position`. Send it with a read, and the response is not older than that write:
+$$A server can have replicas, which answer reads. A replica shows a change a moment after the response to that change. With
+replicas, each response to a write has the header `Leads-Position`. If you send it with a read, the response is not older than
+that write:
 
 ```sh
 curl -si -X PATCH "$API/leads/$ID" -H "Authorization: Bearer $KEY" \
@@ -167,5 +170,5 @@ can be kept for as long as you like. A server without replicas sends no such hea
 $$The [changelog](/docs/changelog) lists what each release added, changed, deprecated and fixed.
 
 Within `/api/v1`, changes only add: paths, optional parameters and fields of requests, headers, and `code` words for new
-situations. No path, parameter or field is removed or renamed. An operation that is going to end has the header `Deprecation`
-(RFC 9745), and `Sunset` (RFC 8594) with the date.$$);
+situations. No path, parameter or field is removed or renamed. A deprecated operation has the header `Deprecation`
+(RFC 9745), and `Sunset` (RFC 8594) with the date of its end.$$);

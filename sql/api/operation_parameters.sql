@@ -112,8 +112,8 @@ begin atomic
         'name', '"Leads-Position"',
         'in', '"header"',
         'description',
-          '"Answer with nothing older than this: what a response to a write had in its header `Leads-Position`. Several are '
-          'separated by commas. A server without replicas ignores it."',
+          '"The header `Leads-Position` of a response to a write. The response to this request is not older than that write. '
+          'Several values are separated by commas. A server without replicas ignores the header."',
         'schema', '{"type":"string"}'
       )
     from api.operations() as o

@@ -14,7 +14,7 @@ values
     'Send the body in one of the media types that the Accept header lists.'),
   ('invalid_parameter', 400, 'invalid_parameter', 'Invalid parameter', 'Fix the fields listed in errors and send the request again.'),
   ('invalid_position', 400, 'invalid_position', 'Invalid position',
-    'The header Leads-Position does not contain what a response had. Send the value of a response unchanged, up to 8 of them '
+    'The header Leads-Position contains a value that no response had. Send the value of a response unchanged, up to 8 of them '
     'with commas between them, or leave the header out.'),
   ('internal', 500, 'internal', 'Internal error', 'An error occurred in the server. Report it with the request_id.'),
   ('unavailable', 503, 'unavailable', 'Unavailable', 'The server is busy. Nothing was done. Try again.'),
@@ -34,8 +34,8 @@ values
   ('insufficient_scope', 403, 'insufficient_scope', 'Insufficient scope', 'The key does not have the required scope. Use a key that has it.'),
   ('invalid_body', 400, 'invalid_body', 'Invalid body', 'Fix the fields listed in errors and send the request again.'),
   ('cursor_expired', 400, 'cursor_expired', 'Cursor expired',
-    'The cursor is of another database, or the database was restored to an earlier time. Read all leads again, and begin a '
-    'new walk with updated_since.'),
+    'The cursor is of another database, or the database was restored to an earlier time. Read all leads again, and '
+    'start again with updated_since.'),
   ('validation_failed', 422, 'validation_failed', 'Validation failed', 'Fix the fields listed in errors and send the request again.'),
   ('precondition_failed', 412, 'precondition_failed', 'Precondition failed',
     'The record has changed since you read it, so If-Match does not match. Get the record again and repeat the change.'),
@@ -46,12 +46,12 @@ values
   ('erased', 409, 'erased', 'Erased',
     'The request with this Idempotency-Key succeeded earlier, and its lead was erased later. Nothing was changed now. Use a new key for a new request.'),
   ('secret_already_shown', 409, 'secret_already_shown', 'Secret already shown',
-    'This request succeeded earlier. Its answer showed a secret, and is not kept. If you lost the secret, delete or rotate '
+    'This request succeeded earlier. Its response showed a secret, and is not kept. If you lost the secret, delete or rotate '
     'the object, and use a new Idempotency-Key.'),
   ('webhook_is_disabled', 409, 'webhook_is_disabled', 'Webhook is disabled',
     'The webhook is disabled. Enable it with PATCH /webhooks/{id} and {"state": "enabled"}, and send the request again.'),
   ('too_many_webhooks', 409, 'too_many_webhooks', 'Too many webhooks',
-    'The organization has 20 webhooks, which is the most. Delete one that it no longer needs.'),
+    'The organization has 20 webhooks, which is the maximum. Delete one that it no longer needs.'),
   ('last_admin_key', 409, 'last_admin_key', 'Last admin key',
     'No other admin key of the organization is valid for as long as this one. Create another admin key first, or rotate '
     'this one.'),
@@ -61,7 +61,7 @@ values
   ('crm_not_configured', 409, 'crm_not_configured', 'CRM not configured',
     'The organization has no connection to a CRM. An operator can create one with: leads crm connect'),
   ('crm_outcome_unknown', 409, 'crm_outcome_unknown', 'Outcome unknown',
-    'The CRM may already have a record of this lead, and its search cannot tell. Nothing was sent. An operator must check '
+    'The CRM may already have a record of this lead, and its search cannot confirm it. Nothing was sent. An operator must check '
     'the CRM and then run: leads crm retry'),
   ('crm_rejected', 502, 'crm_rejected', 'CRM rejected the lead', 'The CRM rejected the lead. Fix the problem that it reports and push the lead again.'),
   ('crm_unavailable', 502, 'crm_unavailable', 'CRM unavailable', 'The CRM was not reachable for a day. Push the lead again.');

@@ -115,12 +115,13 @@ $$Store many leads.
 
 Up to 10,000 leads, as a JSON array, as NDJSON (application/x-ndjson: a JSON object in each line) or as CSV with a header. A
 row has the fields of POST /leads, and the same rules. The response has a result for each row, in their order, with all its
-errors; the other rows are stored nevertheless. With atomic, all rows are stored or none. With dry_run, nothing is stored, and the response is what
-it would be. A row that has the reference of a lead that exists fails (on_duplicate=error), is left out (skip), or changes the
-lead like a PATCH: fields that are left out keep their value (update). match=email or match=phone finds the lead by another
-field; a row without this field is a new lead. An earlier row of the upload counts as a lead that exists. Leads in the
-push_stage of the CRM connection are not pushed, unless push is true: their crm-sync is skipped, and a later change of the stage pushes them. In CSV, the columns
-are the fields, and details.NAME for each detail; an empty cell is left out.$$;
+errors; the other rows are stored nevertheless. With atomic, all rows are stored or none. With dry_run, nothing is stored,
+and the response has the results that the rows would have. A row that has the reference of a lead that exists fails
+(on_duplicate=error), is left out (skip), or changes the lead like a PATCH: fields that are left out keep their value
+(update). match=email or match=phone finds the lead by another field; a row without this field is a new lead. An earlier row
+of the upload counts as a lead that exists. Leads in the push_stage of the CRM connection are not pushed, unless push is
+true: their crm-sync is skipped, and a later change of the stage pushes them. In CSV, the columns are the fields, and
+details.NAME for each detail; an empty cell is left out.$$;
 
 grant execute on function api.store_leads(
   text, text, api.duplicate_rule, api.duplicate_key, boolean, boolean, boolean, api.idempotency_key, integer

@@ -131,10 +131,10 @@ begin
 end $$;
 
 comment on function api.submit_form(text, text, text, text, text) is
-$$Send something to a form.
+$$Send data to a form.
 
-The token in the path is the key. The body is JSON, or a form. What the form can't make a lead of is kept for 30 days with its
-faults. The response is the same for a new lead, a duplicate, spam and a submission that is kept. A sender that repeats an
-event, with the id that its service gives, sends it once.$$;
+The token in the path is the key. The body is JSON, or a form. A submission that can't become a lead is kept for 30 days,
+with its faults. The response is the same for a new lead, a duplicate, spam and a submission that is kept. If a service
+sends an event again with the same id, it is processed once.$$;
 
 grant execute on function api.submit_form(text, text, text, text, text) to leads_api;

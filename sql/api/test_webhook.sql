@@ -18,7 +18,7 @@ comment on function api.test_webhook(uuid) is
 $$Send a test to a webhook.
 
 The worker sends a message of the type webhook.test next, also while the webhook pauses after failures. It is tried once. GET
-/webhooks/{id}/deliveries shows the result. If the test succeeds, everything that waits is sent at once. The webhook must be
+/webhooks/{id}/deliveries shows the result. If the test succeeds, all messages that wait are sent at once. The webhook must be
 enabled. A body is ignored.$$;
 
 grant execute on function api.test_webhook(uuid) to leads_api;

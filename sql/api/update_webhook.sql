@@ -29,9 +29,10 @@ end $$;
 comment on function api.update_webhook(uuid, text, api.entity_tags) is
 $$Change a webhook.
 
-The body is a JSON merge patch (RFC 7396): a field that you leave out keeps its value. "actions": null chooses all actions. "state":
-"disabled" stops the deliveries. "state": "enabled" starts them again, also those of a webhook that was disabled because its
-receiver failed: it then gets everything that it missed, in order, unless "skip_missed" is true. With If-Match, the change is made only if the webhook still has that tag; otherwise the response is 412.$$;
+The body is a JSON merge patch (RFC 7396): a field that you leave out keeps its value. "actions": null chooses all actions.
+"state": "disabled" stops the deliveries. "state": "enabled" starts them again, also those of a webhook that was disabled
+because its receiver failed: it then gets all events that it missed, in order, unless "skip_missed" is true. With If-Match,
+the change is made only if the webhook still has that tag; otherwise the response is 412.$$;
 
 grant execute on function api.update_webhook(uuid, text, api.entity_tags) to leads_api;
 

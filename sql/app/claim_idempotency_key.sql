@@ -73,7 +73,7 @@ begin
     raise sqlstate 'PT409' using
       message = 'secret_already_shown',
       hint = format(
-        'This request succeeded earlier. Its answer showed the secret of %s, and is not kept. If you lost the secret, delete '
+        'This request succeeded earlier. Its response showed the secret of %s, and is not kept. If you lost the secret, delete '
         'or rotate this object, and use a new Idempotency-Key.',
         v_kept.object_id
       );

@@ -18,7 +18,7 @@ begin
   if (select count(*) >= 20 from webhook.endpoint as p where p.organization_id = v_organization_id) then
     raise sqlstate 'PT409' using
       message = 'too_many_webhooks',
-      hint = 'The organization has 20 webhooks, which is the most. Delete one that it no longer needs.';
+      hint = 'The organization has 20 webhooks, which is the maximum. Delete one that it no longer needs.';
   end if;
   insert into webhook.endpoint (organization_id, id, name, url, actions, include, position, secret, secret_key)
   values (
