@@ -42,7 +42,7 @@ def derive(claims: Mapping[str, Claims | None], previous: Mapping[str, str]) -> 
         staying = {cell for cell, claim in cells.items() if claim.moving_to is None}
         ready = [cell for cell, claim in cells.items() if claim.moving_to not in staying]
         if len(ready) > 1:
-            derived.errors.append(f"The cells {' and '.join(ready)} both answer for the organization {organization}.")
+            derived.errors.append(f"The cells {' and '.join(ready)} both serve the organization {organization}.")
             disputed.update(digest for claim in cells.values() for digest in claim.keys)
             continue
         for digest in cells[ready[0]].keys:

@@ -273,9 +273,9 @@ def subscribe(move: Move) -> None:
         reason = str(error.diag.message_primary).partition("could not connect to the publisher: ")[2].splitlines()[0]
         raise Mistake(
             f"PostgreSQL of the cell {move.target.name} can't connect to that of {move.source.name}: {reason}. Remove "
-            f"the cause: pg_hba.conf of {move.source.name} must let the group +leads_move in; max_wal_senders of "
+            f"the cause: pg_hba.conf of {move.source.name} must accept the group +leads_move; max_wal_senders of "
             f"{move.source.name}; or the address, which leads cells prepare {move.target.name} --peer "
-            f"{move.source.name}=… changes, with sslrootcert of a file on the machine of that PostgreSQL. Then go on: "
+            f"{move.source.name}=… changes, with sslrootcert of a file on the machine of that PostgreSQL. Then run: "
             f"{_command(move, 'resume')}. Or give up: {_command(move, 'abort')}"
         ) from None
     move.errors, move.connected_at = _errors(_arrival(move)), time.monotonic()
@@ -476,7 +476,7 @@ def _position(move: Move) -> DictRow:
     rows = move.source.call("cell.position", move.organization)
     if not rows or rows[0]["wal_status"] == "lost":
         reason = (
-            "is lost: more was written meanwhile than max_slot_wal_keep_size allows"
+            "is lost: it needed more of the write-ahead log than max_slot_wal_keep_size allows"
             if rows
             else "is missing: it was dropped, or a replica has become the primary"
         )
@@ -496,14 +496,14 @@ def _check_replication(move: Move) -> list[DictRow]:
             f"{_command(move, 'resume')}. Or give up: {_command(move, 'abort')}"
         )
     is_active = _position(move)["is_active"]
-    where = f"The log of its PostgreSQL says why, below the lines with {name}."
-    ways = f"go on: {_command(move, 'resume')}. Or give up: {_command(move, 'abort')}"
+    where = f"The reason is in the log of its PostgreSQL, below the lines with {name}."
+    ways = f"run: {_command(move, 'resume')}. Or give up: {_command(move, 'abort')}"
     if not tables[0]["is_enabled"]:
         raise Mistake(f"The subscription {name} in the cell {move.target.name} is disabled. Enable it, and {ways}")
     if (errors := _errors(tables) - move.errors) >= ERRORS:
         raise Mistake(
             f"The subscription in the cell {move.target.name} has failed {counted(errors, 'time')}. {where} Remove the "
-            f"cause, such as a row that is there already, a full disk or a line of pg_hba.conf, and {ways}"
+            f"cause, such as a row that exists already, a full disk or a line of pg_hba.conf, and {ways}"
         )
     now = time.monotonic()
     if is_active:

@@ -216,7 +216,7 @@ def unreachable(cell: Cell, error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return f"The cell {cell.name} does not answer in time."
     if isinstance(error, database.BadAnswer):
-        return f"The cell {cell.name} says what can't be true, so its keys keep their lines: {error}"
+        return f"The cell {cell.name} returned invalid data, so its keys keep their lines: {error}"
     if isinstance(error, psycopg.Error) and error.sqlstate in ("3F000", "42883", "42P01"):
         return f"The schema of the cell {cell.name} is older than this release. Run there: leads migrate"
     return f"The cell {cell.name} can't be reached: {str(error).strip().splitlines()[0]}."

@@ -61,9 +61,10 @@ def leads() -> None:
     \b
     DATABASE_URL        login leads_api       serve
     DATABASE_REPLICA_URL                      its replicas: addresses with blanks between them
-    LEADS_MIGRATE_URL   your migrating login  migrate, doctor, bi, psql, demo
+    LEADS_MIGRATE_URL   your migrating login  migrate, doctor, bi, psql, demo, audit retire, audit drop,
+                                              organizations delete-moved
     LEADS_OPERATOR_URL  login leads_operator  organizations, keys, forms, webhooks, scoring, import, crm, audit, erase,
-                                              export
+                                              export, and doctor without LEADS_MIGRATE_URL
     LEADS_WORKER_URL    login leads_worker    worker
 
     The password of an address may be in a file, such as a container's secret:

@@ -138,7 +138,7 @@ def wait_for_announcement(connection: psycopg.Connection[DictRow], organization:
     while not call(connection, "admin.is_announced", organization)[0]["is_announced"]:
         if time.monotonic() > end:
             click.echo(
-                "The router does not know it yet, and may refuse it. Check that leads cells sync is running and "
+                "The router does not have it yet, and may refuse it. Check that leads cells sync is running and "
                 "reaches each router: leads cells check",
                 err=True,
             )

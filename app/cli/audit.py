@@ -25,10 +25,10 @@ _HEAD = re.compile(r"[1-9][0-9]{0,17}:[0-9a-f]{64}")
 
 @click.group(cls=Group)
 def audit() -> None:
-    """Seal the audit log, and verify that it was not changed.
+    """Seal and verify the audit log, and move old years into archives.
 
     A seal is a hash of an event and of all earlier events of the same organization.
-    A worker seals new events every second. Old years can be moved into archives.
+    A worker seals new events every second.
     """
 
 

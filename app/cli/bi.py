@@ -256,7 +256,7 @@ def _retry(
                     raise
             else:
                 return
-    seen = " The analyst sees no row any more, but the login isn't dropped." if command == "revoke" else ""
+    seen = " The analyst's queries return no rows any more, but the login isn't dropped." if command == "revoke" else ""
     raise Mistake(
         f'A transaction that is still open has locked the role "{login}".{seen} Run as a superuser: select pid, '
         "usename from pg_stat_activity where backend_xid is not null; End the session with "

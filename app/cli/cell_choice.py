@@ -23,13 +23,13 @@ def operator_url(env: Settings) -> str:
     id = _named()
     if id is None:
         names = ", ".join(cell.name for cell in cells)
-        raise Mistake(f"There are several cells. Set LEADS_CELL to the one that you mean: {names}.")
+        raise Mistake(f"There are several cells. Set LEADS_CELL to one of them: {names}.")
     found, failures = asyncio.run(_find(cells, id))
     if len(found) == 1:
         return found[0].operator_url
     if found:
         names = " and ".join(cell.name for cell in found)
-        raise Mistake(f"The cells {names} both answer for {id}. Set LEADS_CELL, and look at: leads cells check")
+        raise Mistake(f"The cells {names} both serve {id}. Set LEADS_CELL, and run: leads cells check")
     raise Mistake(" ".join((f"No cell has {id}.", *failures)))
 
 

@@ -45,7 +45,7 @@ def cells() -> None:
     "--operator-url",
     required=True,
     metavar="URL",
-    help="The address of its database for leads_operator, without password.",
+    help="The address of the cell's database for the login leads_operator, without a password.",
 )
 @click.option(
     "--server",
@@ -81,7 +81,7 @@ def remove(name: str, as_json: bool) -> None:
     known = files.read(folder)
     cell = files.known_cell(known, name)
     if len(known) == 1:
-        raise Mistake(f"{name} is the only cell. To give up the cells, remove {folder}.")
+        raise Mistake(f"{name} is the only cell. To stop using cells, remove {folder}.")
     state = asyncio.run(_look(cell))
     if isinstance(state, str):
         raise Mistake(state)
@@ -143,14 +143,14 @@ def sync(once: bool, every: int) -> None:
     """Keep the map equal to the cells, until Ctrl-C or SIGTERM: cells.map, and the map in the memory of
     each router in LEADS_ROUTER_SOCKET.
 
-    A new key is announced to its cell when all routers know it. Run it once for all routers.
+    A new key is announced to its cell when all routers have it. Run one such command for all routers.
     """
     env = settings.read()
     work = Sync(env.cells_dir, env.router_sockets)
     if not env.router_sockets:
-        click.echo("LEADS_ROUTER_SOCKET isn't set, so no router learns of new keys. Only cells.map is kept.", err=True)
+        click.echo("LEADS_ROUTER_SOCKET isn't set, so no router gets new keys. Only cells.map is updated.", err=True)
     if not once:
-        click.echo("The map is kept. Press Ctrl-C to stop.")
+        click.echo("The map is kept equal to the cells. Press Ctrl-C to stop.")
     errors = asyncio.run(_sync(work, None if once else every))
     if errors:
         click.echo("\n".join(errors), err=True)
@@ -172,7 +172,7 @@ def sync(once: bool, every: int) -> None:
     default="haproxy",
     show_default=True,
     metavar="NAME",
-    help='The account and the group of the router; "": those that start it.',
+    help='The account and the group of the router; "": those of the process that starts it.',
 )
 def router_config(bind: str, account: str) -> None:
     """Print the configuration of the router, a complete haproxy.cfg."""

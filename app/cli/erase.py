@@ -156,7 +156,8 @@ def _erase_submissions(
         count = call(connection, "admin.erase_submissions", organization, email, phone)[0]["erase_submissions"]
         if not count:
             raise Mistake(
-                "There is no such lead, neither in the database nor in the audit log, and no form has kept anything. "
+                "There is no such lead, neither in the database nor in the audit log, and no form has stored "
+                "a submission. "
                 f"{archives.not_searched(connection)}".strip()
             )
         _confirm(f"There is no such lead. Erase {_counted(count, 'submission')} of forms", yes)
@@ -212,8 +213,8 @@ def _erase_organization(
         )
     if analysts:
         click.echo(
-            "The logins of its analysts still exist, but read nothing. To drop them, set LEADS_MIGRATE_URL and run: "
-            + "; ".join(f"leads bi revoke {login}" for login in analysts),
+            "The logins of its analysts still exist, but their queries return no rows. To drop them, set "
+            "LEADS_MIGRATE_URL and run: " + "; ".join(f"leads bi revoke {login}" for login in analysts),
             err=True,
         )
 

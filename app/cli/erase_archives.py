@@ -140,7 +140,7 @@ class Archives:
             or before.events != after.events
             or written.items() - remaining.items()
         ):
-            raise Mistake(f"{part} doesn't have what was written. Check the disk, and run the command again.")
+            raise Mistake(f"{part} doesn't have the written content. Check the disk, and run the command again.")
         if not written:
             part.unlink()
             return {}

@@ -52,7 +52,9 @@ def _settings(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--duplicate-hours", type=click.IntRange(1, 8760), help="How old that lead may be. [default: 24]"),
         click.option(
-            "--requests-per-minute", type=click.IntRange(1, 6000), help="The limit of a client address. [default: 60]"
+            "--requests-per-minute",
+            type=click.IntRange(1, 6000),
+            help="The limit of each client address. [default: 60]",
         ),
     )
     for option in reversed(options):
@@ -62,7 +64,7 @@ def _settings(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group(cls=Group)
 def forms() -> None:
-    """Create, list, change and revoke forms, and send again what they have kept.
+    """Create, list, change and revoke forms, and process stored submissions again.
 
     A form is an address, with a token in it, to which web pages and other services post leads.
     """
@@ -130,7 +132,7 @@ def set_(id: UUID, as_json: bool, **options: Any) -> None:
 @click.argument("id", type=click.UUID)
 @json_option
 def revoke(id: UUID, as_json: bool) -> None:
-    """Revoke the address of the form ID, effective immediately. What it has kept stays."""
+    """Revoke the address of the form ID, effective immediately. Stored submissions stay."""
     with operator() as connection:
         call(connection, "admin.revoke_form", id)
     one({"id": id, "state": "revoked"}, f"The form {id} is revoked.", as_json)
@@ -141,7 +143,7 @@ def revoke(id: UUID, as_json: bool) -> None:
 @click.option("--form", type=click.UUID, metavar="ID", help="List only this form's.")
 @json_option
 def submissions(organization: UUID, form: UUID | None, as_json: bool) -> None:
-    """List what could not become a lead, or not whole, in the last 30 days, the newest first.
+    """List the submissions of the last 30 days that could not become a complete lead, the newest first.
 
     With --json, also what was sent. The read is recorded in the audit log.
     """
@@ -166,7 +168,7 @@ def submissions(organization: UUID, form: UUID | None, as_json: bool) -> None:
 )
 @json_option
 def replay(id: UUID, submission: UUID | None, as_json: bool) -> None:
-    """Try again to make leads of what the form ID has kept, for example after its mapping was changed."""
+    """Try again to create leads from the submissions that the form ID has stored, for example after a new mapping."""
     results: list[DictRow] = []
     with operator() as connection, progress() as bar:
         task = bar.add_task("sending again", total=None)

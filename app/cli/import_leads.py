@@ -200,7 +200,7 @@ def _open_errors(path: Path | None, rows_done: int, stack: ExitStack) -> io.Text
         return None
     kept = 0
     if not rows_done and path.exists() and path.stat().st_size:
-        raise Mistake(f"{path} is there already. Remove it, or give --errors another name.")
+        raise Mistake(f"{path} exists already. Remove it, or give --errors another name.")
     if rows_done and path.exists():
         for line in path.read_bytes().splitlines(keepends=True):
             try:

@@ -27,7 +27,7 @@ _UNDER_WAY = ("copying", "draining", "moving")
 @click.command()
 @click.argument("id", type=click.UUID)
 @click.option("--to", "target", metavar="CELL", help="The cell that gets the organization.")
-@click.option("--resume", is_flag=True, help="Go on with a move that was interrupted.")
+@click.option("--resume", is_flag=True, help="Resume a move that was interrupted.")
 @click.option("--abort", is_flag=True, help="End a move that was interrupted: the organization stays where it is.")
 @click.option(
     "--analyst",
@@ -42,7 +42,7 @@ _UNDER_WAY = ("copying", "draining", "moving")
     default=20,
     show_default=True,
     metavar="SECONDS",
-    help="How long requests may be refused until the move is put off.",
+    help="How long requests may be refused. After that, the source answers again, and the move can be resumed.",
 )
 @json_option
 def move(
@@ -56,9 +56,9 @@ def move(
 ) -> None:
     """Move the organization ID to another cell, while it is in use.
 
-    Its rows are copied first. Then its requests get 503 with Retry-After, for less than a second as a
-    rule, until the other cell answers them. Keys, webhooks and the audit log stay valid. Clients need no
-    change: the router learns the new place.
+    Its rows are copied first. Then its requests get 503 with Retry-After, usually for less than a
+    second, until the other cell answers them. Keys, webhooks and the audit log stay valid. Clients
+    change nothing, because the router sends their requests to the other cell.
 
     Both cells must be prepared: leads cells prepare. If the command is interrupted, run it again, or
     with --abort. The rows in the old cell stay until you delete them with leads organizations
@@ -92,7 +92,7 @@ def _run(selected: Move, as_json: bool) -> None:
         moves.run(selected)
     except (KeyboardInterrupt, SystemExit):
         selected.say(
-            f"The move has not ended. Go on with it: leads organizations move {selected.organization} --resume. Or end "
+            f"The move has not ended. Resume it: leads organizations move {selected.organization} --resume. Or end "
             f"it: leads organizations move {selected.organization} --abort"
         )
         raise
@@ -115,7 +115,7 @@ def _run(selected: Move, as_json: bool) -> None:
         as_json,
     )
     selected.say(
-        f"The rows in the cell {selected.source.name} are left over. Nothing reads them. To delete them, with "
+        f"The rows in the cell {selected.source.name} remain there, unused. To delete them, with "
         f"LEADS_MIGRATE_URL of that cell: leads organizations delete-moved {selected.organization}"
     )
 
@@ -225,7 +225,7 @@ def _selected(
     if target == home:
         raise Mistake(f"The organization is in the cell {home} already.")
     if target is None or resume:
-        raise Mistake(f"There is no move to go on with: the organization is in the cell {home}.")
+        raise Mistake(f"There is no move to resume: the organization is in the cell {home}.")
     return made(home, target)
 
 
@@ -264,7 +264,7 @@ def publisher(env: settings.Settings, source: str, target: str) -> Callable[[lis
         lines = {digest: target for digest in digests if written.get(digest, source) in (source, target)}
         files.write_map(path, written | lines)
         if len(lines) < len(set(digests)):
-            _say(f"The cell {source} named keys of other cells, which stay there. Run: leads cells check")
+            _say(f"The cell {source} returned keys of other cells. Their lines stay. Run: leads cells check")
         errors = []
         for address in env.router_sockets:
             router = router_at(address)
@@ -276,7 +276,7 @@ def publisher(env: settings.Settings, source: str, target: str) -> Callable[[lis
         if errors:
             raise Mistake(
                 f"{' '.join(errors)} The cell {target} has taken over. This router refuses the organization's requests "
-                "until it knows that. Start it, or remove it from LEADS_ROUTER_SOCKET, and run the command again."
+                "until it has the new lines. Start it, or remove it from LEADS_ROUTER_SOCKET, and run the command again."
             )
         if not env.router_sockets:
             _say("LEADS_ROUTER_SOCKET isn't set, so that only the map in the directory was changed.")

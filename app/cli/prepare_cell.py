@@ -27,8 +27,8 @@ from app.cli.output import Mistake
 def prepare(name: str, peers: tuple[str, ...], superuser_url: str | None) -> None:
     """Print the SQL script that a superuser runs in the cell NAME, so that organizations can move.
 
-    Run it in each cell, and again after a cell was added: it contains the addresses of the others. It
-    can be run again at any time. It checks wal_level and the other settings first.
+    Run the script in each cell, and again after a cell was added: it contains the addresses of the
+    others. It can be run again at any time. It checks wal_level and the other settings first.
 
     \b
     leads cells prepare a > prepare.sql

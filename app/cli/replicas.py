@@ -65,7 +65,7 @@ def findings(url: str, replica_urls: Sequence[str], most_lag: int) -> Iterator[t
                     yield (name, *rest)
         except psycopg.Error as error:
             reason = " ".join(str(error).split())
-            yield name, f"It does not answer as it should: {reason}", "The primary answers its reads. Repair it."
+            yield name, f"It does not answer correctly: {reason}", "The primary answers its reads. Repair it."
 
 
 def _state(connection: psycopg.Connection[DictRow], position: str, most_lag: int) -> Iterator[tuple[str, str]]:
@@ -79,10 +79,10 @@ def _state(connection: psycopg.Connection[DictRow], position: str, most_lag: int
             break
         time.sleep(0.1)
     if state == "primary":
-        yield "It is a primary.", "Make it a standby, or take it out of DATABASE_REPLICA_URL."
+        yield "It is a primary.", "Make it a standby, or remove it from DATABASE_REPLICA_URL."
         return
     if state != "replayed":
-        fault = "It has not replayed what the primary wrote some seconds ago."
+        fault = "It has not replayed the changes that the primary wrote some seconds ago."
         yield fault, "Look at pg_stat_replication on the primary, and at the log of the replica."
     settings = {row["name"]: row["setting"] for row in call(connection, "pg_show_all_settings")}
     if settings["hot_standby_feedback"] == "off":

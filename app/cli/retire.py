@@ -220,7 +220,7 @@ def _retire(
     # What is on the disk, and not what was sent there.
     contents = checked(part, [own])
     if archive.digest(part) != digest or contents.organizations != organizations or contents.events != events:
-        raise ArchiveError(f"{part} doesn't have what was written. Check the disk, and run the command again.")
+        raise ArchiveError(f"{part} doesn't have the written content. Check the disk, and run the command again.")
     with connection.transaction():
         call(
             connection, "admin.retire_year", year, path.name, bytes.fromhex(digest), json.dumps(contents.organizations)
@@ -270,7 +270,8 @@ def _due(connection: psycopg.Connection[DictRow], before: int, name: str) -> lis
         due.append(row["year"])
     if len(due) > 1 and _YEAR not in name:
         raise Mistake(
-            f"These years are due: {', '.join(str(year) for year in due)}. Each gets an archive: write {_YEAR} in FILE."
+            f"These years will be retired: {', '.join(str(year) for year in due)}. Each needs its own "
+            f"archive: write {_YEAR} in FILE."
         )
     for year in due:
         if _path(name, year).exists():

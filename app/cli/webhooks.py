@@ -33,13 +33,13 @@ def _settings(command: Callable[..., Any]) -> Callable[..., Any]:
             multiple=True,
             metavar="ACTION",
             help="An action whose events are sent, such as lead.created. Repeat the option for each. "
-            "A new webhook has all.",
+            "A new webhook sends all actions.",
         ),
         click.option(
             "--include",
             type=click.Choice(_INCLUDE),
-            help="What a message has: the ids and the names of the changed fields, or also the values, which are "
-            "personal data. A new webhook has ids.",
+            help="The content of a message: the ids and the names of the changed fields, or also the values, which are "
+            "personal data. A new webhook sends ids.",
         ),
     )
     for option in reversed(options):
@@ -97,8 +97,12 @@ def list_(organization: UUID | None, as_json: bool) -> None:
 @click.option("--url", help="The address.")
 @_settings
 @click.option("--all-actions", is_flag=True, help="Send the events of all actions.")
-@click.option("--state", type=click.Choice(_STATES), help="Whether it sends. A disabled webhook misses nothing.")
-@click.option("--skip-missed", is_flag=True, help="Leave out what has not been delivered yet.")
+@click.option(
+    "--state",
+    type=click.Choice(_STATES),
+    help="Whether the webhook sends. When it is enabled again, it gets the events that it missed.",
+)
+@click.option("--skip-missed", is_flag=True, help="Skip the events that have not been delivered yet.")
 @json_option
 def set_(id: UUID, all_actions: bool, skip_missed: bool, as_json: bool, **options: Any) -> None:
     """Change settings of the webhook ID, or disable or enable it. An empty name removes the name.

@@ -136,7 +136,7 @@ def test_a_slot_that_needs_too_much_of_the_log_is_named(pair: Pair) -> None:
             source.sql("select pg_switch_wal()")
         source.sql("checkpoint")
         wait_for(lambda: source.sql("select wal_status = 'lost' as is_lost from pg_replication_slots")[0]["is_lost"])
-        assert "more was written meanwhile than max_slot_wal_keep_size allows" in said(pair, organization)
+        assert "it needed more of the write-ahead log than max_slot_wal_keep_size allows" in said(pair, organization)
     finally:
         source.sql("alter system reset max_slot_wal_keep_size")
         source.sql("alter system reset wal_keep_size")
@@ -206,7 +206,7 @@ def test_a_row_in_the_way_is_named_and_the_move_goes_on_without_it(pair: Pair, i
         with patch.object(moves, "run", lambda move: run(move, insert)):
             text = said(pair, organization)
             assert "has failed" in text
-            assert "a row that is there already" in text
+            assert "a row that exists already" in text
         if is_removed:
             change_target("delete from app.lead where organization_id = %(organization)s and id = %(lead)s")
             # The errors of before don't count.

@@ -74,7 +74,7 @@ def test_a_map_that_is_made_again_is_equal(cells: Cells) -> None:
     lines = RuntimeMap(cells.environ["LEADS_ROUTER_SOCKET"]).lines()
     assert lines == cells.map
     alone = cells.leads("cells", "sync", "--once", LEADS_ROUTER_SOCKET="")
-    assert (alone.returncode, "no router learns of new keys" in alone.stderr) == (0, True)
+    assert (alone.returncode, "no router gets new keys" in alone.stderr) == (0, True)
     assert printed(cells.leads("cells", "check")) == "Nothing found."
 
 
@@ -224,7 +224,7 @@ def test_two_owners_keep_the_line_and_are_reported(cells: Cells) -> None:
             )
         process = cells.leads("cells", "sync", "--once")
         assert process.returncode == 1
-        assert f"The cells east and west both answer for the organization {organization.id}." in process.stderr
+        assert f"The cells east and west both serve the organization {organization.id}." in process.stderr
         assert cells.map == lines
         assert cells.client(organization.keys["read"]).get("/organizations/me").status_code == 200
         assert "both answer" in cells.leads("cells", "check").stdout
@@ -249,7 +249,7 @@ def test_a_command_works_in_the_cell_of_the_organization(cells: Cells) -> None:
             "select country_code from app.organization where organization_id = %s", organization
         )
         assert rows[0]["country_code"] == "1"
-    assert "Set LEADS_CELL to the one that you mean: east, west" in mistake(cells.leads("organizations", "list"))
+    assert "Set LEADS_CELL to one of them: east, west" in mistake(cells.leads("organizations", "list"))
     assert "There is no cell 'north'" in mistake(cells.leads("organizations", "create", "A", "--cell", "north"))
     nobody = "01a15d22-6c4d-7f50-8b6c-7d8e9fa0b1c2"
     assert f"No cell has {nobody}." in mistake(cells.leads("keys", "list", "--organization", nobody))

@@ -572,7 +572,7 @@ def test_doctor_asks_the_replicas(pair: Pair, database: Database, monkeypatch: p
         make_organization(pair.primary.database, "Late Roofing")
         wrong = findings(standby, database.url("leads_api"), primary, "postgresql://leads_api@127.0.0.1:1/leads")
     assert len(wrong) == 5
-    assert wrong[:2] == [f"{port} It has not replayed what the primary wrote some seconds ago.", feedback]
+    assert wrong[:2] == [f"{port} It has not replayed the changes that the primary wrote some seconds ago.", feedback]
     for fault, text in zip(
         wrong[2:], ("Its system identifier is ", "It is a primary.", "does not answer"), strict=True
     ):
