@@ -276,7 +276,7 @@ def publisher(env: settings.Settings, source: str, target: str) -> Callable[[lis
         if errors:
             raise Mistake(
                 f"{' '.join(errors)} The cell {target} has taken over. This router refuses the organization's requests "
-                "until it has the new lines. Start it, or remove it from LEADS_ROUTER_SOCKET, and run the command again."
+                "until it has its lines. Start it, or remove it from LEADS_ROUTER_SOCKET, and run the command again."
             )
         if not env.router_sockets:
             _say("LEADS_ROUTER_SOCKET isn't set, so that only the map in the directory was changed.")

@@ -592,7 +592,7 @@ def test_submissions_are_erased_with_their_person(
     post(address, {"name": "Dana", "a": "a@example.com", "b": "dana.whitfield@example.com"})
     command = ("erase", "--organization", organization.id, "--email", "Dana.Whitfield@example.com", "--yes")
     assert printed(leads(*command)).strip() == "1 submission of forms was erased."
-    assert "no form has kept anything" in mistake(leads(*command))
+    assert "no form has stored a submission" in mistake(leads(*command))
 
 
 def test_submissions_are_deleted_after_30_days(

@@ -222,7 +222,7 @@ def test_a_source_that_refuses_the_login_is_named(pair: Pair, is_aborted: bool) 
     with changed_hba(pair.hosts["a"], "host all +leads_move 127.0.0.1/32 reject"):
         text = said(pair, organization)
         assert "PostgreSQL of the cell b can't connect to that of a: connection to server" in text
-        assert "pg_hba.conf of a must let the group +leads_move in" in text
+        assert "pg_hba.conf of a must accept the group +leads_move" in text
         if is_aborted:
             aborted(pair, organization)
     if not is_aborted:

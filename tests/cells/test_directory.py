@@ -227,9 +227,9 @@ def test_two_owners_keep_the_line_and_are_reported(cells: Cells) -> None:
         assert f"The cells east and west both serve the organization {organization.id}." in process.stderr
         assert cells.map == lines
         assert cells.client(organization.keys["read"]).get("/organizations/me").status_code == 200
-        assert "both answer" in cells.leads("cells", "check").stdout
+        assert "both serve" in cells.leads("cells", "check").stdout
         answer = mistake(cells.leads("keys", "list", "--organization", organization.id))
-        assert "both answer" in answer
+        assert "both serve" in answer
     finally:
         west.sql("update auth.api_key set revoked_at = now() where organization_id = %s", organization.id)
         west.sql(

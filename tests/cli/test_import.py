@@ -259,7 +259,7 @@ def test_the_file_of_errors_is_a_new_one(leads: Leads, acme: Organization, tmp_p
     other.write_text("kept")
     command = ("import", str(path), "--organization", acme.id, "--errors")
     assert "names the file that is imported" in mistake(leads(*command, str(path)))
-    assert "is there already" in mistake(leads(*command, str(other)))
+    assert "exists already" in mistake(leads(*command, str(other)))
     assert path.read_text() == '{"email": "errors@example.com"}\n'
     assert other.read_text() == "kept"
 
