@@ -8,11 +8,13 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 from unittest.mock import patch
 
+import httpx
 import psycopg
 import pytest
 
 from app import sealing
 from app.cells import moves
+from app.cells.router import RuntimeMap
 from app.worker import vault
 from bench.hosts import Host
 from tests.support.chain import verdict
@@ -246,6 +248,16 @@ def test_a_source_that_refuses_the_login_during_the_copy_is_named(pair: Pair) ->
     arrived(pair, organization)
 
 
+def restart(pair: Pair, cell: str) -> None:
+    """Starts PostgreSQL of a cell again, and waits until the router uses the API server."""
+    pair.hosts[cell].end()
+    pair.hosts[cell].start()
+    base = pair.cells.servers[cell][0].base
+    wait_for(lambda: httpx.get(base + "/readyz", verify=False, timeout=30).status_code == 200)
+    at = RuntimeMap(pair.cells.environ["LEADS_ROUTER_SOCKET"])
+    wait_for(lambda: all(at.servers(cell).values()))
+
+
 @contextmanager
 def changed_hba(host: Host, line: str) -> Iterator[None]:
     """A server whose pg_hba.conf has this line first."""
@@ -369,15 +381,13 @@ def test_a_cell_without_free_processes_is_named(pair: Pair) -> None:
     change(pair, organization)
     host = pair.hosts["b"]
     host.database.sql("alter system set max_logical_replication_workers = 0")
-    host.end()
-    host.start()
+    restart(pair, "b")
     try:
         with patch.object(moves, "SILENCE", 3.0):
             assert "max_logical_replication_workers" in said(pair, organization)
     finally:
         host.database.sql("alter system reset max_logical_replication_workers")
-        host.end()
-        host.start()
+        restart(pair, "b")
     arrived(pair, organization)
 
 
