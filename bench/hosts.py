@@ -68,6 +68,14 @@ class Host:
         with (self.data / "postgresql.conf").open("a") as file:
             file.write(self._settings)
 
+    def copy(self, address: str) -> None:
+        """Makes the host, which is empty, a standby of the server at the address. Raises BenchmarkError."""
+        self.data.mkdir(mode=0o700)
+        self.own(self.data)
+        # Waits for no checkpoint, and writes standby.signal and primary_conninfo.
+        options = ("--checkpoint=fast", "--write-recovery-conf")
+        self.run("pg_basebackup", *options, f"--dbname={address}", f"--pgdata={self.data}")
+
     def own(self, path: Path) -> None:
         """Gives a file or a folder to the account of the server."""
         os.chown(path, self._owner.pw_uid, self._owner.pw_gid)
@@ -173,16 +181,7 @@ class Pair:
 
     def make_standby(self, host: Host, source: Host) -> None:
         """Makes the host, which is empty, a standby that follows the source."""
-        host.data.mkdir(mode=0o700)
-        host.own(host.data)
-        # Waits for no checkpoint, and writes standby.signal and primary_conninfo.
-        host.run(
-            "pg_basebackup",
-            "--checkpoint=fast",
-            "--write-recovery-conf",
-            f"--dbname={self._source(source)}",
-            f"--pgdata={host.data}",
-        )
+        host.copy(self._source(source))
 
     def follow(self, host: Host, source: Host) -> None:
         """Makes the standby, which runs, follow the source."""

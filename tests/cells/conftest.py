@@ -11,7 +11,7 @@ from tests.support import router
 from tests.support.cells import make_cells
 from tests.support.database import Database
 from tests.support.moving import Pair, prepare, two_hosts
-from tests.support.process import Server, printed
+from tests.support.process import Server
 
 
 @pytest.fixture(scope="module")
@@ -21,8 +21,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory, new_server: Callable[..., Ser
         databases: dict[str, Database] = {name: host.database for name, host in hosts.items()}
         folder: Path = tmp_path_factory.mktemp("cells")
         cells = make_cells(folder, databases, {name: [new_server(database)] for name, database in databases.items()})
-        config = printed(cells.leads("cells", "router-config", "--bind", router.BIND, "--account", ""))
-        with router.running(config, folder) as cells.router, cells.opened:
+        with router.running(cells.router_config(), folder) as cells.router, cells.opened:
             prepare(cells, hosts)
             for name, database in databases.items():
                 database.sql("select admin.set_cell(%s)", name, login="leads_operator")

@@ -19,10 +19,11 @@ from app.worker import vault
 from bench.hosts import Host
 from tests.support.chain import verdict
 from tests.support.database import WORKER_KEY
-from tests.support.moving import NAMES, Pair, killed_after, long, moved
+from tests.support.moving import NAMES, Pair, after_steps, killed_after, moved
 from tests.support.process import mistake
 from tests.support.pushing import wait_for
 from tests.support.router import needs_router
+from tests.support.scale import long
 from tests.support.webhooks import make_webhook
 
 pytestmark = needs_router
@@ -129,20 +130,13 @@ def test_a_slot_that_needs_too_much_of_the_log_is_named(pair: Pair) -> None:
     source = pair.cells.databases["a"]
     stop(pair, name)
     change(pair, organization)
-    source.sql("alter system set max_slot_wal_keep_size = '16MB'")
-    source.sql("alter system set wal_keep_size = 0")
-    source.sql("select pg_reload_conf()")
-    try:
+    with source.configured(max_slot_wal_keep_size="16MB", wal_keep_size="0"):
         for _ in range(4):
             source.sql("select pg_logical_emit_message(false, 'x', 'x')")
             source.sql("select pg_switch_wal()")
         source.sql("checkpoint")
         wait_for(lambda: source.sql("select wal_status = 'lost' as is_lost from pg_replication_slots")[0]["is_lost"])
         assert "it needed more of the write-ahead log than max_slot_wal_keep_size allows" in said(pair, organization)
-    finally:
-        source.sql("alter system reset max_slot_wal_keep_size")
-        source.sql("alter system reset wal_keep_size")
-        source.sql("select pg_reload_conf()")
     aborted(pair, organization)
     arrived(pair, organization)
 
@@ -162,8 +156,7 @@ def test_a_dropped_subscription_is_named_and_copied_again(pair: Pair, step: str)
             target.sql(f"alter subscription {name} set (slot_name = none)")
             target.sql(f"drop subscription {name}")
 
-    run = moves.run
-    with patch.object(moves, "run", lambda move: run(move, drop)):
+    with after_steps(drop):
         assert f"no subscription {name}: somebody has dropped it" in said(pair, organization)
         change(pair, organization)
         arrived(pair, organization)
@@ -172,13 +165,13 @@ def test_a_dropped_subscription_is_named_and_copied_again(pair: Pair, step: str)
 @long
 def test_a_disabled_subscription_is_named_and_enabled_again(pair: Pair) -> None:
     organization, name = begun(pair, "begin")
-    target, run = pair.cells.databases["b"], moves.run
+    target = pair.cells.databases["b"]
 
     def disable(step: str) -> None:
         if step == "subscribe":
             target.sql(f"alter subscription {name} disable")
 
-    with patch.object(moves, "run", lambda move: run(move, disable)):
+    with after_steps(disable):
         assert "is disabled" in said(pair, organization)
     change(pair, organization)
     arrived(pair, organization)
@@ -191,7 +184,6 @@ def test_a_row_in_the_way_is_named_and_the_move_goes_on_without_it(pair: Pair, i
     change(pair, organization)
     source, target = (pair.cells.databases[name] for name in NAMES)
     lead = source.sql("select id from app.lead where organization_id = %s limit 1", organization)[0]["id"]
-    run = moves.run
 
     def change_target(statement: str) -> None:
         with target.connect() as connection:
@@ -205,7 +197,7 @@ def test_a_row_in_the_way_is_named_and_the_move_goes_on_without_it(pair: Pair, i
             )
 
     with patch.object(moves, "ERRORS", 1):
-        with patch.object(moves, "run", lambda move: run(move, insert)):
+        with after_steps(insert):
             text = said(pair, organization)
             assert "has failed" in text
             assert "a row that exists already" in text
@@ -235,7 +227,7 @@ def test_a_source_that_refuses_the_login_is_named(pair: Pair, is_aborted: bool) 
 def test_a_source_that_refuses_the_login_during_the_copy_is_named(pair: Pair) -> None:
     organization, _ = begun(pair, "begin")
     change(pair, organization)
-    source, run = pair.cells.databases["a"], moves.run
+    source = pair.cells.databases["a"]
     with ExitStack() as refused:
 
         def refuse(step: str) -> None:
@@ -243,7 +235,7 @@ def test_a_source_that_refuses_the_login_during_the_copy_is_named(pair: Pair) ->
                 refused.enter_context(changed_hba(pair.hosts["a"], "host all +leads_move 127.0.0.1/32 reject"))
                 source.sql("select pg_terminate_backend(pid) from pg_stat_replication")
 
-        with patch.object(moves, "run", lambda move: run(move, refuse)), patch.object(moves, "SILENCE", 2.0):
+        with after_steps(refuse), patch.object(moves, "SILENCE", 2.0):
             assert "pg_hba.conf" in said(pair, organization)
     arrived(pair, organization)
 
@@ -341,7 +333,6 @@ def test_a_wrong_password_is_named_and_replaced(pair: Pair) -> None:
     organization, name = begun(pair)
     source = pair.cells.databases["a"]
     change(pair, organization)
-    run = moves.run
 
     def spoil(step: str) -> None:
         """As if the validity of the password had ended, or a DBA had changed it."""
@@ -350,7 +341,7 @@ def test_a_wrong_password_is_named_and_replaced(pair: Pair) -> None:
             wait_for(lambda: source.sql("select pid from pg_stat_replication"))
             source.sql("select pg_terminate_backend(pid) from pg_stat_replication")
 
-    with patch.object(moves, "run", lambda move: run(move, spoil)), patch.object(moves, "SILENCE", 2.0):
+    with after_steps(spoil), patch.object(moves, "SILENCE", 2.0):
         assert "a wrong password, which --resume replaces" in said(pair, organization)
     arrived(pair, organization)
 
@@ -358,7 +349,7 @@ def test_a_wrong_password_is_named_and_replaced(pair: Pair) -> None:
 @long
 def test_the_password_is_renewed_while_the_move_takes_long(pair: Pair) -> None:
     organization, name = begun(pair, "make_slot")
-    (source, target), run = (pair.cells.databases[cell] for cell in NAMES), moves.run
+    source, target = (pair.cells.databases[cell] for cell in NAMES)
     change(pair, organization)
 
     def shorten(step: str) -> None:
@@ -371,7 +362,7 @@ def test_the_password_is_renewed_while_the_move_takes_long(pair: Pair) -> None:
             query = "select rolvaliduntil > now() + interval '23 hours' as is_new from pg_roles where rolname = %s"
             assert source.sql(query, name) == [{"is_new": True}]
 
-    with patch.object(moves, "run", lambda move: run(move, shorten)), patch.object(moves, "RENEWAL", 0.0):
+    with after_steps(shorten), patch.object(moves, "RENEWAL", 0.0):
         arrived(pair, organization)
 
 

@@ -28,8 +28,7 @@ from tests.support.plproxy import needs_plproxy, three_hosts
 from tests.support.process import Server, mistake, printed
 from tests.support.pushing import wait_for
 from tests.support.routes import SLOW
-
-needs_time = pytest.mark.skipif("SCALE" not in os.environ, reason="make scale runs this")
+from tests.support.scale import long
 
 NAMES = ("east", "west")
 OLD = "11111111-1111-7111-8111-111111111111"
@@ -225,7 +224,7 @@ def answers(entrance: Entrance, server: Server, cell: str) -> list[tuple[str, in
 
 
 @needs_plproxy
-@needs_time
+@long
 @pytest.mark.parametrize("cell", ["east", "west"])
 def test_the_router_answers_as_the_cell(entrance: Entrance, cell: str) -> None:
     routes = {(row["method"], row["path"]) for row in entrance.cells.databases[cell].sql("select * from api.route")}
@@ -242,7 +241,7 @@ def test_the_router_answers_as_the_cell(entrance: Entrance, cell: str) -> None:
 
 
 @needs_plproxy
-@needs_time
+@long
 def test_the_reference_is_the_same(entrance: Entrance) -> None:
     own, through = (
         httpx.get(server.base + "/openapi.json") for server in (entrance.cells.servers["east"][0], entrance.router)
@@ -252,7 +251,7 @@ def test_the_reference_is_the_same(entrance: Entrance) -> None:
 
 
 @needs_plproxy
-@needs_time
+@long
 def test_leads_cells_sync_keeps_the_table_and_announces_new_keys(entrance: Entrance, tmp_path: Path) -> None:
     cells = entrance.cells
     for cell in files.read(cells.folder):
@@ -290,7 +289,7 @@ def test_leads_cells_sync_keeps_the_table_and_announces_new_keys(entrance: Entra
 
 
 @needs_plproxy
-@needs_time
+@long
 def test_an_organization_moves_between_the_cells_while_all_write(entrance: Entrance, tmp_path: Path) -> None:
     """One cell has PostgreSQL 15, and the other one a newer version."""
     cells = entrance.cells
@@ -324,7 +323,7 @@ def test_an_organization_moves_between_the_cells_while_all_write(entrance: Entra
 
 
 @needs_plproxy
-@needs_time
+@long
 def test_the_uses_of_keys_and_the_callers_are_those_of_the_cell(entrance: Entrance) -> None:
     organization = entrance.make("west")
     key = organization.keys["read"]
@@ -345,7 +344,7 @@ def test_the_uses_of_keys_and_the_callers_are_those_of_the_cell(entrance: Entran
 
 
 @needs_plproxy
-@needs_time
+@long
 def test_cells_with_different_sealing_keys_make_no_secrets(entrance: Entrance) -> None:
     read, west = "select * from api.sealing_key()", entrance.cells.databases["west"]
     common = entrance.host.database.sql(read, login="leads_api")
@@ -360,7 +359,7 @@ def test_cells_with_different_sealing_keys_make_no_secrets(entrance: Entrance) -
 
 
 @needs_plproxy
-@needs_time
+@long
 def test_a_stopped_cell_refuses_its_own_clients_only(entrance: Entrance) -> None:
     east, west = (
         entrance.cells.opened.enter_context(entrance.router.client(entrance.make(cell).keys["write"])) for cell in NAMES
@@ -388,7 +387,7 @@ def test_a_stopped_cell_refuses_its_own_clients_only(entrance: Entrance) -> None
 
 
 @needs_plproxy
-@needs_time
+@long
 def test_a_change_whose_connection_is_lost_has_an_unknown_outcome(entrance: Entrance) -> None:
     west = entrance.hosts["west"].database
     for database in (west, entrance.host.database):
@@ -448,7 +447,7 @@ def processor_seconds(server: Server, *hosts: Host) -> float:
 
 
 @needs_plproxy
-@needs_time
+@long
 def test_what_the_router_costs(entrance: Entrance) -> None:
     """Prints the figures of docs/cells.md."""
     key = entrance.make("east").keys["write"]

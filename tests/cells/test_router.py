@@ -17,10 +17,10 @@ from app.cli.keys import digest
 from tests.support import router
 from tests.support.cells import Cells
 from tests.support.database import Organization
-from tests.support.moving import long
 from tests.support.process import free_port, mistake, printed
 from tests.support.pushing import wait_for
 from tests.support.router import needs_router
+from tests.support.scale import long
 
 pytestmark = needs_router
 

@@ -15,7 +15,7 @@ from app.cli.keys import digest
 from tests.support import router
 from tests.support.cells import Cells, make_cells
 from tests.support.database import Database, Organization
-from tests.support.process import Server, printed
+from tests.support.process import Server
 from tests.support.router import needs_router
 from tests.support.routes import HELD, SLOW, held
 
@@ -77,9 +77,12 @@ def test_a_read_whose_connection_is_lost_is_sent_to_another_server_and_a_change_
     database.sql(SLOW + HELD)
     servers = [new_server(database), new_server(database)]
     made = make_cells(tmp_path, {"east": database}, {"east": servers})
-    config = printed(made.leads("cells", "router-config", "--bind", router.BIND, "--account", ""))
     key = organization.keys["write"]
-    with router.running(config, tmp_path) as started, ThreadPoolExecutor(4) as threads, started.client(key) as client:
+    with (
+        router.running(made.router_config(), tmp_path) as started,
+        ThreadPoolExecutor(4) as threads,
+        started.client(key) as client,
+    ):
         # Each has a connection of its own: HAProxy ends one that was used before without a response.
         writers = [started.client(key), started.client(key)]
         with held(database):

@@ -58,6 +58,10 @@ class Cells:
                 stderr=subprocess.STDOUT,
             )
 
+    def router_config(self, **more: str) -> str:
+        """The configuration of a router before these cells, for router.running."""
+        return printed(self.leads("cells", "router-config", "--bind", router.BIND, "--account", "", **more))
+
     def make_organization(self, cell: str, **options: Any) -> Organization:
         """Creates an organization with a key of each scope in the cell."""
         return make_organization(self.databases[cell], **options)
@@ -93,7 +97,6 @@ def cells_behind_router(
     """
     databases = {name: new_database() for name in names}
     cells = make_cells(folder, databases, {name: [new_server(databases[name])] for name in names})
-    config = printed(cells.leads("cells", "router-config", "--bind", router.BIND, "--account", ""))
-    with router.running(config, folder) as started, cells.opened:
+    with router.running(cells.router_config(), folder) as started, cells.opened:
         cells.router = started
         yield cells

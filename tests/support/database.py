@@ -2,6 +2,8 @@
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +39,19 @@ class Database:
         with self.connect(login) as connection:
             cursor = connection.execute(statement, values or None)
             return cursor.fetchall() if cursor.description else []
+
+    @contextmanager
+    def configured(self, **settings: str) -> Iterator[None]:
+        """During the block, the server has these settings."""
+        for name, value in settings.items():
+            self.sql(f"alter system set {name} = '{value}'")
+        self.sql("select pg_reload_conf()")
+        try:
+            yield
+        finally:
+            for name in settings:
+                self.sql(f"alter system reset {name}")
+            self.sql("select pg_reload_conf()")
 
 
 def create_database(server: embedded.Server, name: str, template: str | None = None) -> Database:

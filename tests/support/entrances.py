@@ -96,12 +96,7 @@ class Entrances:
         folder = fleet.folder / str(len(fleet.sockets))
         folder.mkdir()
         fleet.sockets.append(str(folder / "socket"))
-        config = printed(
-            cells.leads(
-                *("cells", "router-config", "--bind", router.BIND, "--account", ""),
-                LEADS_ROUTER_SOCKET=fleet.sockets[-1],
-            )
-        )
+        config = cells.router_config(LEADS_ROUTER_SOCKET=fleet.sockets[-1])
         started = self.opened.enter_context(router.running(config, folder))
         fleet.follow(cells)
         return replace(own, base=started.base, own_base=own.base, cell=fleet.databases["east"])

@@ -1,5 +1,6 @@
 """Two cells, each with a PostgreSQL of its own that can replicate logically, and moves between them."""
 
+import functools
 import os
 import shutil
 import signal
@@ -14,10 +15,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import httpx
-import pytest
 
+from app.cells import moves
 from app.cli import migrate
 from app.cli.keys import digest
 from app.embedded import cluster
@@ -29,9 +31,6 @@ from tests.support.database import Database, Organization, announce_worker_key
 from tests.support.pushing import wait_for
 
 NAMES = ("a", "b")
-
-IS_LONG = "SCALE" in os.environ
-long = pytest.mark.skipif(not IS_LONG, reason="make scale runs this")
 
 SETTINGS = """\
 wal_level = logical
@@ -74,16 +73,8 @@ def two_hosts() -> Iterator[dict[str, Host]]:
 def standby_of(primary: Host) -> Iterator[Host]:
     """A replica of a server, made with pg_basebackup."""
     standby = Host(primary.data.parents[1] / "standby")
-    standby.data.mkdir(mode=0o700)
-    standby.own(standby.data)
     try:
-        standby.run(
-            "pg_basebackup",
-            "--checkpoint=fast",
-            "--write-recovery-conf",
-            f"--dbname={primary.server.url('postgres', 'postgres')}",
-            f"--pgdata={standby.data}",
-        )
+        standby.copy(primary.server.url("postgres", "postgres"))
         standby.start()
         yield standby
     finally:
@@ -125,6 +116,13 @@ def killed_after(cells: Cells, step: str, *arguments: str) -> str:
     )
     assert process.returncode == -signal.SIGKILL, process.stderr
     return process.stderr
+
+
+@contextmanager
+def after_steps(done: Callable[[str], None]) -> Iterator[None]:
+    """In the block, a move in this process calls the function after each of its steps, with the step's name."""
+    with patch.object(moves, "run", functools.partial(moves.run, done=done)):
+        yield
 
 
 def moved(cells: Cells, organization: str, to: str, *options: str) -> str:
