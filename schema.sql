@@ -12923,6 +12923,7 @@ declare
     v_organization_id, put_lead.idempotency_key, put_lead.idempotency_wait,
     concat_ws(chr(10), 'PUT /leads/by-reference/' || v_reference, put_lead.if_match, put_lead.body)
   ) end;
+  v_row text := put_lead.body;
   v_sent app.sent_lead;
   v_result record;
   v_lead app.lead_values;
@@ -12931,13 +12932,21 @@ begin
     return v_answer;
   end if;
 
-  if v_fields ? 'reference' and app.clean_text(v_fields ->> 'reference') is distinct from app.clean_text(v_reference) then
+  -- Text is made from a string only: from a number, it can have 131,072 digits.
+  if not v_fields ? 'reference' then
+    v_row := concat(
+      '{"reference":', to_json(v_reference), case when v_fields <> '{}' then ',' end,
+      substr(put_lead.body, position('{' in put_lead.body) + 1)
+    );
+  elsif
+    jsonb_typeof(v_fields -> 'reference') <> 'string'
+    or app.clean_text(v_fields ->> 'reference') is distinct from app.clean_text(v_reference)
+  then
     perform app.raise_faults(422, 'validation_failed', json_build_array(json_build_object(
       'field', 'reference', 'code', 'differs_from_path', 'detail', 'This must be the reference in the path, or be left out.'
     )));
   end if;
-  v_fields := v_fields || jsonb_build_object('reference', v_reference);
-  v_sent := app.sent_lead(v_organization_id, 1, v_fields::text, false, 'reference', false, false);
+  v_sent := app.sent_lead(v_organization_id, 1, v_row, false, 'reference', false, false);
   perform app.raise_faults(422, 'validation_failed', v_sent.faults);
 
   if put_lead.if_match is not null then
@@ -16077,7 +16086,10 @@ begin
     v_sent.fields := app.csv_fields(v_sent.fields);
   end if;
   if sent_lead.has_created_at and v_sent.fields ? 'created_at' then
-    v_sent.created_at := date_trunc('milliseconds', app.read_instant(v_sent.fields ->> 'created_at'));
+    -- Text is taken from a string only: from a number, it can have 131,072 digits.
+    if jsonb_typeof(v_sent.fields -> 'created_at') = 'string' then
+      v_sent.created_at := date_trunc('milliseconds', app.read_instant(v_sent.fields ->> 'created_at'));
+    end if;
     if v_sent.created_at is null and v_sent.fields -> 'created_at' <> 'null' or v_sent.created_at > now() then
       v_sent.faults := json_build_array(json_build_object(
         'field', 'created_at', 'code', 'invalid_timestamp',
@@ -18461,7 +18473,10 @@ CREATE FUNCTION auth.key_faults(fields jsonb) RETURNS json
  WITH field AS (
           SELECT f_1.key,
              jsonb_typeof(f_1.value) AS type,
-             (f_1.value #>> '{}'::text[]) AS text
+                 CASE
+                     WHEN (jsonb_typeof(f_1.value) = 'string'::text) THEN (f_1.value #>> '{}'::text[])
+                     ELSE NULL::text
+                 END AS text
             FROM jsonb_each((jsonb_build_object('scope', NULL::unknown) || key_faults.fields)) f_1(key, value)
          ), fault(field, code, detail) AS (
           SELECT f_1.key,
@@ -20166,12 +20181,18 @@ declare
 begin
   return (
     with setting as (
-      select s.key, s.value, jsonb_typeof(s.value) as type, s.value #>> '{}' as text
+      -- Text is taken from a string only: from a number, it can have 131,072 digits.
+      select
+        s.key, s.value, jsonb_typeof(s.value) as type,
+        case when jsonb_typeof(s.value) = 'string' then s.value #>> '{}' end as text
       from jsonb_each(v_settings) as s (key, value)
       where s.value <> 'null'
     ),
     target as (
-      select 'mapping' as field, m.key, m.value #>> '{}' as target, jsonb_typeof(m.value) as type
+      select
+        'mapping' as field, m.key,
+        case when jsonb_typeof(m.value) = 'string' then m.value #>> '{}' end as target,
+        jsonb_typeof(m.value) as type
       from jsonb_each(case jsonb_typeof(v_settings -> 'mapping') when 'object' then v_settings -> 'mapping' else '{}' end)
         as m (key, value)
       union all
@@ -20216,7 +20237,11 @@ begin
       from setting as s
       where
         s.key = 'secret'
-        and not exists (select from intake.preset as p where p.name = v_settings ->> 'preset' and p.signature is not null)
+        and not exists (
+          select from intake.preset as p
+          join setting as n on n.key = 'preset' and n.text = p.name
+          where p.signature is not null
+        )
       union all
       select s.key, 'invalid_name', 'This must be a name of 1 to 64 characters out of a-z, 0-9, _ and -, such as website.'
       from setting as s
@@ -20265,7 +20290,7 @@ begin
       where
         s.key in ('mapping', 'constants')
         and not case when s.type = 'object' then
-          (select count(*) from jsonb_object_keys(s.value)) <= 200 and octet_length(s.text) <= 16384
+          (select count(*) from jsonb_object_keys(s.value)) <= 200 and pg_column_size(s.value) <= 16384
         else false end
       union all
       select

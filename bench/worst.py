@@ -171,9 +171,35 @@ def bodies() -> dict[str, str]:
         "180 signals with 31 escapes, one wrong": signals(*['"\\\\f"'] * 31, last=",{}", count=180),
         "200 wrong times": '{"signals":[' + ",".join(['{"type":"t","observed_at":"2026-02-30T13:22Z"}'] * 200) + "]}",
         "long time": '{"type":"t","observed_at":"' + "2" * 65_000 + '"}',
+        "phone: digits": '{"phone":"' + "9" * 65_000 + '"}',
+        "phone: no digits": '{"phone":"' + "(-" * 32_000 + '"}',
+        "details: many keys": '{"details":' + keys[:-500].rpartition(",")[0] + "}}",
+        "details: exponents": filled('{"details":{', lambda n: f'"{n:x}":1e131071', "}}"),
+        "long url": '{"url":"https://' + "a." * 32_000 + 'example.com"}',
+        "url: escapes": '{"url":"https://example.com/' + "%41" * 21_000 + '"}',
+        "url: brackets": '{"url":"https://[' + ":" * 65_000 + ']"}',
+        "many actions": filled('{"url":"https://example.com","actions":[', lambda n: f'"lead.a{n:x}"', "]}"),
+        "one action": filled('{"url":"https://example.com","actions":[', '"lead.created"', "]}"),
+        "scope: exponents": filled('{"scope":[', "1e131071", "]}"),
+        "many origins": filled('{"origins":[', lambda n: f'"https://a{n:x}.example"', "]}"),
     }  # fmt: skip
     assert all(len(body.encode()) <= _MAX_BODY for body in made.values())
     return made
+
+
+def bulk_bodies() -> Iterator[tuple[str, str, str]]:
+    """The names, the media types and the texts of wrong bodies for many leads."""
+    csv, ndjson = "text/csv", "application/x-ndjson"
+    yield "many columns", csv, filled("", lambda n: f"c{n:x}", "\n")
+    yield "one column", csv, filled("", "email", "\n")
+    yield "quotes", csv, "email\n" + '"' * 65_000
+    yield "an open quote", csv, 'email\n"' + "a\n" * 32_000
+    yield "empty lines", csv, "email" + "\n" * 65_000
+    yield "short lines", csv, filled("unknown\n", "a", "", "\n")
+    yield "long lines", csv, "email\n" + "," * 65_000
+    yield "empty objects", ndjson, filled("", "{}", "", "\n")
+    yield "wrong lines", ndjson, filled("", "[", "", "\n")
+    yield "one line", ndjson, "{" * 65_000
 
 
 def random_body(chance: random.Random) -> str:
@@ -245,6 +271,17 @@ def attempts(cases: int, seed: int) -> Iterator[Attempt]:
         yield Attempt("empty", method, path, "{}")
         for name, body in written:
             yield Attempt(name, method, path, body)
+    others = (
+        ("PATCH", "/leads/{id}/details"), ("PUT", "/leads/by-reference/worst"), ("POST", "/leads/bulk"),
+        ("POST", "/forms"), ("POST", "/webhooks"), ("PATCH", f"/webhooks/{uuid.UUID(int=0)}"), ("POST", "/keys"),
+    )  # fmt: skip
+    for method, path in others:
+        yield Attempt("empty", method, path, "{}")
+        for name, body in bodies().items():
+            yield Attempt(name, method, path, body)
+    yield Attempt("empty", "POST", "/leads/bulk", "{}")
+    for name, media_type, body in bulk_bodies():
+        yield Attempt(f"{media_type}: {name}", "POST", "/leads/bulk", body, {"Content-Type": media_type})
     unknown = f"/leads/{uuid.UUID(int=0)}/signals"
     yield Attempt("empty", "POST", unknown, "{}")
     for name, body in bodies().items():
@@ -252,11 +289,13 @@ def attempts(cases: int, seed: int) -> Iterator[Attempt]:
             yield Attempt(f"unknown lead: {name}", "POST", unknown, body)
     yield Attempt("empty", "GET", "/leads?limit=1")
     values = ("a", "%20", "%E2%80%8B", "a@b.co", ",", "%00", "2026-02-30T00:00:00Z", "%2B", "a%2C", "1e131071", "eyJ")
-    for name, value in itertools.product(("limit", "cursor", "email", "source", "pipeline_stage", "start_at"), values):
+    for name, value in itertools.product(
+        ("limit", "cursor", "q", "order", "email", "phone", "source", "pipeline_stage", "start_at"), values
+    ):
         query = filled(f"{name}=", value, "", "", MAX_QUERY)
         yield Attempt(f"query {name}={value}…", "GET", f"/leads?limit=1&{query[: MAX_QUERY - 20]}")
-    for name in ("email", "source", "pipeline_stage"):
-        query = filled(f"{name}=", "a", "", ",", MAX_QUERY - 20)
+    for name in ("q", "email", "phone", "source", "pipeline_stage"):
+        query = filled(f"{name}=", "a", "", "+" if name == "q" else ",", MAX_QUERY - 20)
         yield Attempt(f"query {name}: list", "GET", f"/leads?limit=1&{query}")
     yield Attempt("unknown parameters", "GET", "/leads?" + filled("", lambda n: f"{n:x}", "", "&", MAX_QUERY))
     yield Attempt("repeated parameter", "GET", "/leads?" + filled("", "limit=1", "", "&", MAX_QUERY))
@@ -267,7 +306,9 @@ def attempts(cases: int, seed: int) -> Iterator[Attempt]:
             name, ("POST", "/leads")
         )
         yield Attempt(f"{name}: {tag}…", method, path, None if method == "GET" else "{}", {name: header})
-    for name in ("Content-Type", "Content-Encoding", "Authorization", "X-Request-Id", "Accept-Encoding"):
+    for name in (
+        "Content-Type", "Content-Encoding", "Authorization", "X-Request-Id", "Accept-Encoding", "Leads-Position",
+    ):  # fmt: skip
         header = filled("application/json", ";a=b", "", "", _MAX_HEADERS)
         yield Attempt(f"{name}: long", "POST", "/leads", "{}", {name: header})
 
@@ -363,7 +404,7 @@ def running() -> Iterator[Meter]:
             with psycopg.connect(postgres.url("leads_operator")) as connection:
                 row = connection.execute("select admin.create_organization('Worst', 'test')").fetchone()
                 assert row
-                connection.execute("select admin.create_key(%s, 'write', %s)", [row[0], digest(key)])
+                connection.execute("select admin.create_key(%s, 'admin', %s)", [row[0], digest(key)])
             environment = {"DATABASE_URL": postgres.url("leads_api"), "LEADS_CONNECTIONS": "1"}
             with server.running(folder / "log", **environment) as served:
                 # The connection that has read the routes ends.

@@ -19,6 +19,7 @@ declare
     v_organization_id, put_lead.idempotency_key, put_lead.idempotency_wait,
     concat_ws(chr(10), 'PUT /leads/by-reference/' || v_reference, put_lead.if_match, put_lead.body)
   ) end;
+  v_row text := put_lead.body;
   v_sent app.sent_lead;
   v_result record;
   v_lead app.lead_values;
@@ -27,13 +28,21 @@ begin
     return v_answer;
   end if;
 
-  if v_fields ? 'reference' and app.clean_text(v_fields ->> 'reference') is distinct from app.clean_text(v_reference) then
+  -- Text is made from a string only: from a number, it can have 131,072 digits.
+  if not v_fields ? 'reference' then
+    v_row := concat(
+      '{"reference":', to_json(v_reference), case when v_fields <> '{}' then ',' end,
+      substr(put_lead.body, position('{' in put_lead.body) + 1)
+    );
+  elsif
+    jsonb_typeof(v_fields -> 'reference') <> 'string'
+    or app.clean_text(v_fields ->> 'reference') is distinct from app.clean_text(v_reference)
+  then
     perform app.raise_faults(422, 'validation_failed', json_build_array(json_build_object(
       'field', 'reference', 'code', 'differs_from_path', 'detail', 'This must be the reference in the path, or be left out.'
     )));
   end if;
-  v_fields := v_fields || jsonb_build_object('reference', v_reference);
-  v_sent := app.sent_lead(v_organization_id, 1, v_fields::text, false, 'reference', false, false);
+  v_sent := app.sent_lead(v_organization_id, 1, v_row, false, 'reference', false, false);
   perform app.raise_faults(422, 'validation_failed', v_sent.faults);
 
   if put_lead.if_match is not null then

@@ -56,7 +56,10 @@ begin
     v_sent.fields := app.csv_fields(v_sent.fields);
   end if;
   if sent_lead.has_created_at and v_sent.fields ? 'created_at' then
-    v_sent.created_at := date_trunc('milliseconds', app.read_instant(v_sent.fields ->> 'created_at'));
+    -- Text is taken from a string only: from a number, it can have 131,072 digits.
+    if jsonb_typeof(v_sent.fields -> 'created_at') = 'string' then
+      v_sent.created_at := date_trunc('milliseconds', app.read_instant(v_sent.fields ->> 'created_at'));
+    end if;
     if v_sent.created_at is null and v_sent.fields -> 'created_at' <> 'null' or v_sent.created_at > now() then
       v_sent.faults := json_build_array(json_build_object(
         'field', 'created_at', 'code', 'invalid_timestamp',

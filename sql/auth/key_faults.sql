@@ -5,7 +5,9 @@ create or replace function auth.key_faults(fields jsonb)
 returns json language sql stable security invoker
 begin atomic
   with field as (
-    select f.key, jsonb_typeof(f.value) as type, f.value #>> '{}' as text
+    -- Text is taken from a string only: from a number, it can have 131,072 digits.
+    select
+      f.key, jsonb_typeof(f.value) as type, case when jsonb_typeof(f.value) = 'string' then f.value #>> '{}' end as text
     from jsonb_each(jsonb_build_object('scope', null) || key_faults.fields) as f (key, value)
   ),
   fault (field, code, detail) as (

@@ -9,12 +9,18 @@ declare
 begin
   return (
     with setting as (
-      select s.key, s.value, jsonb_typeof(s.value) as type, s.value #>> '{}' as text
+      -- Text is taken from a string only: from a number, it can have 131,072 digits.
+      select
+        s.key, s.value, jsonb_typeof(s.value) as type,
+        case when jsonb_typeof(s.value) = 'string' then s.value #>> '{}' end as text
       from jsonb_each(v_settings) as s (key, value)
       where s.value <> 'null'
     ),
     target as (
-      select 'mapping' as field, m.key, m.value #>> '{}' as target, jsonb_typeof(m.value) as type
+      select
+        'mapping' as field, m.key,
+        case when jsonb_typeof(m.value) = 'string' then m.value #>> '{}' end as target,
+        jsonb_typeof(m.value) as type
       from jsonb_each(case jsonb_typeof(v_settings -> 'mapping') when 'object' then v_settings -> 'mapping' else '{}' end)
         as m (key, value)
       union all
@@ -59,7 +65,11 @@ begin
       from setting as s
       where
         s.key = 'secret'
-        and not exists (select from intake.preset as p where p.name = v_settings ->> 'preset' and p.signature is not null)
+        and not exists (
+          select from intake.preset as p
+          join setting as n on n.key = 'preset' and n.text = p.name
+          where p.signature is not null
+        )
       union all
       select s.key, 'invalid_name', 'This must be a name of 1 to 64 characters out of a-z, 0-9, _ and -, such as website.'
       from setting as s
@@ -108,7 +118,7 @@ begin
       where
         s.key in ('mapping', 'constants')
         and not case when s.type = 'object' then
-          (select count(*) from jsonb_object_keys(s.value)) <= 200 and octet_length(s.text) <= 16384
+          (select count(*) from jsonb_object_keys(s.value)) <= 200 and pg_column_size(s.value) <= 16384
         else false end
       union all
       select
