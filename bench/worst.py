@@ -33,6 +33,7 @@ from app.cli.keys import digest
 from app.cli.migrate import apply
 from app.server.request import MAX_QUERY
 from bench import server
+from bench.command import end_on_sigterm
 from tests.support.keys import new_key
 
 LIMIT_MS = 20.0
@@ -456,4 +457,5 @@ def main(cases: int, seed: int | None, rows: int) -> None:
 
 
 if __name__ == "__main__":
+    end_on_sigterm()
     main()
