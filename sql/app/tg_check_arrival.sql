@@ -6,25 +6,29 @@ returns trigger language plpgsql volatile security invoker set search_path = pg_
 as $$
 declare
   v_organization_id uuid := nullif(current_setting('leads.arriving', true), '')::uuid;
-  v_worker record;
+  v_backend_type text;
+  v_subscription text;
 begin
   -- The first row of a transaction.
   if v_organization_id is null then
-    select a.backend_type, s.subname into v_worker
-    from pg_catalog.pg_stat_get_activity(pg_backend_pid()) as a
-    left join pg_catalog.pg_stat_subscription as s on s.pid = a.pid;
-    -- A superuser's session, or a subscription that no move has made.
-    -- Null is hidden from the role of a function, which runs in a client's session.
-    if coalesce(v_worker.backend_type, 'client backend') = 'client backend' or v_worker.subname not like 'leads\_move\_%' then
+    select a.backend_type into v_backend_type from pg_catalog.pg_stat_get_activity(pg_backend_pid()) as a;
+    -- Null is hidden from the role of a function, which runs in a client's session. That role can't read
+    -- pg_stat_subscription.
+    if coalesce(v_backend_type, 'client backend') = 'client backend' then
+      return coalesce(new, old);
+    end if;
+    select s.subname into v_subscription from pg_catalog.pg_stat_subscription as s where s.pid = pg_backend_pid();
+    -- A subscription that no move has made.
+    if v_subscription not like 'leads\_move\_%' then
       return coalesce(new, old);
     end if;
     v_organization_id := (
       select p.organization_id
       from app.placement as p
-      where p.organization_id = substring(v_worker.subname, '^leads_move_([0-9a-f]{32})$')::uuid and p.state = 'arriving'
+      where p.organization_id = substring(v_subscription, '^leads_move_([0-9a-f]{32})$')::uuid and p.state = 'arriving'
     );
     if v_organization_id is null then
-      raise insufficient_privilege using message = format('Nothing arrives by the subscription %s.', v_worker.subname);
+      raise insufficient_privilege using message = format('Nothing arrives by the subscription %s.', v_subscription);
     end if;
     perform set_config('leads.arriving', v_organization_id::text, true);
   end if;
