@@ -97,15 +97,17 @@ def session(database: Database, alice: Organization) -> Iterator[Session]:
 
 
 def buffers(session: Session, call: str) -> int:
-    """Buffers that the call touches; the first run, which reads the catalogue and plans,
-    isn't counted.
+    """Buffers that the call touches. The first run, which reads the catalogue and plans, isn't counted, and neither is
+    one that reads the catalogue again because ANALYZE has run meanwhile.
     """
     session.execute("set local session authorization leads_api")
-    for _ in range(2):
+    counts = []
+    for _ in range(4):
         explained = session.execute(f"explain (analyze, buffers, timing off, format json) select {call}").fetchall()
+        plan = explained[0]["QUERY PLAN"][0]["Plan"]
+        counts.append(int(plan["Shared Hit Blocks"]) + int(plan["Shared Read Blocks"]))
     session.execute("reset session authorization")
-    plan = explained[0]["QUERY PLAN"][0]["Plan"]
-    return int(plan["Shared Hit Blocks"]) + int(plan["Shared Read Blocks"])
+    return min(counts[1:])
 
 
 def cursor_of_page(database: Database, table: str, organization: str, number: int) -> str:
