@@ -169,8 +169,10 @@ def run(
             assert [len(connection.prepared - {b"caller"}) for connection in pool._all] == [2 * is_preparing] * size
             monkeypatch.setattr(_Connection, "send", record)
             yield world
-            # All places are free again.
-            assert (pool._queue._free, pool._queue._running, pool._busy) == (pool.size, {}, {})
+            # All places are free again, as soon as no idle connection is probed.
+            async with asyncio.timeout(30):
+                while (pool._queue._free, pool._queue._running, pool._busy) != (pool.size, {}, {}):  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
         finally:
             await pool.close()
 
