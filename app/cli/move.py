@@ -105,13 +105,13 @@ def _run(selected: Move, as_json: bool) -> None:
         "analysts_bound": selected.bound,
         "analysts_not_bound": [row["login"] for row in selected.analysts if row["login"] not in selected.bound],
     }
-    where = f"the organization {selected.organization} is in the cell {selected.target.name}."
+    where = f"organization {selected.organization} is in the cell {selected.target.name}."
     refused = "" if result["refused_seconds"] is None else f" Requests were refused for {result['refused_seconds']} s."
     one(
         result,
-        f"The move had ended already: {where}"
+        f"The move had ended already: the {where}"
         if was_over
-        else f"{where.capitalize()} The command took {result['seconds']} s.{refused}",
+        else f"The {where} The command took {result['seconds']} s.{refused}",
         as_json,
     )
     selected.say(

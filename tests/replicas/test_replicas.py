@@ -27,6 +27,7 @@ from bench.hosts import Pair
 from tests.support.contract import check_problem
 from tests.support.database import Database, Organization, make_key, make_organization
 from tests.support.process import Server, leads_here, leads_in
+from tests.support.pushing import wait_for
 from tests.support.replicas import (
     HEADER,
     is_used,
@@ -38,14 +39,11 @@ from tests.support.replicas import (
     read_own_writes,
     reading,
     targets,
-    wait_until,
 )
+from tests.support.scale import IS_LONG, long
 
-IS_LONG = "SCALE" in os.environ
-"""Whether make scale runs the tests."""
 WRITES = 1000 if IS_LONG else 50
 """Writes of each of the four clients that read their own writes."""
-needs_time = pytest.mark.skipif(not IS_LONG, reason="make scale runs this")
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +57,7 @@ def server(pair: Pair, new_server: Callable[..., Server]) -> Server:
         LEADS_METRICS="127.0.0.1:0",
         LEADS_CORS_ORIGINS="https://app.example.com",
     )
-    wait_until(lambda: is_used(server))
+    wait_for(lambda: is_used(server))
     return server
 
 
@@ -100,7 +98,7 @@ def test_a_replica_answers_as_soon_as_it_has_replayed_the_position(
     """A session remembers what it has replayed, but not what it has not."""
     url = pair.standby.server.url("leads_api")
     server = new_server(pair.primary.database, DATABASE_REPLICA_URL=url, LEADS_CONNECTIONS="1")
-    wait_until(lambda: is_used(server))
+    wait_for(lambda: is_used(server))
     with server.client(acme.keys["write"]) as client:
         with paused(pair.standby):
             lead, position = made_lead(client)
@@ -112,7 +110,7 @@ def test_a_replica_answers_as_soon_as_it_has_replayed_the_position(
             assert client.get(lead, headers=position).status_code == 200
             return targets(server, lines)[-1] is not None
 
-        wait_until(is_on_replica)
+        wait_for(is_on_replica)
 
 
 def test_without_the_position_a_read_may_be_older(client: httpx.Client, pair: Pair) -> None:
@@ -124,7 +122,7 @@ def test_without_the_position_a_read_may_be_older(client: httpx.Client, pair: Pa
             reads = read_own_writes(client, lead, 3, sends_position=False)
         return reads.stale == ["before"] * 3
 
-    wait_until(is_older)
+    wait_for(is_older)
 
 
 def test_a_comparison_in_the_statement_of_the_read_would_be_wrong(
@@ -148,7 +146,7 @@ def test_a_comparison_in_the_statement_of_the_read_would_be_wrong(
                 digest = hashlib.sha256(acme.keys["read"].encode()).hexdigest()
                 values = (lead.removeprefix("/leads/"), digest, position)
                 answer = threads.submit(lambda: reader.execute(statement, values).fetchall())
-                wait_until(lambda: has_snapshot(reader, pair))
+                wait_for(lambda: has_snapshot(reader, pair))
             return answer.result()
 
     rows = None
@@ -322,7 +320,7 @@ def test_the_position_of_a_response_that_was_awaited_is_not_before_it(client: ht
     lead, _ = made_lead(client)
     with ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(client.post, f"{lead}/push-to-crm")
-        wait_until(lambda: database.sql("select 1 from crm.sync where lead_id = %s", lead.removeprefix("/leads/")))
+        wait_for(lambda: database.sql("select 1 from crm.sync where lead_id = %s", lead.removeprefix("/leads/")))
         pair.wait_for_stream()
         with paused(pair.standby):
             database.sql("select crm.lease_syncs('{a key}', 1)", login="leads_worker")
@@ -359,15 +357,15 @@ def test_no_replica_answers_for_an_organization_that_drains(server: Server, pair
             assert client.get("/leads").status_code == 200
         return any("replica" in line for line in server.lines()[lines:])
 
-    wait_until(lambda: is_on_replica(bob.keys["read"]))
+    wait_for(lambda: is_on_replica(bob.keys["read"]))
     database.sql("select admin.begin_move(%s, 'other')", bob.id, login="leads_operator")
-    wait_until(lambda: is_on_replica(bob.keys["read"]))
+    wait_for(lambda: is_on_replica(bob.keys["read"]))
     database.sql("select admin.drain(%s)", bob.id, login="leads_operator")
     new = make_key(database, bob.id, "read")
     assert not any(is_on_replica(key) for key in (bob.keys["read"], new) for _ in range(5))
     database.sql("select admin.abort_move(%s)", bob.id, login="leads_operator")
-    wait_until(lambda: is_on_replica(bob.keys["read"]))
-    wait_until(lambda: is_on_replica(new))
+    wait_for(lambda: is_on_replica(bob.keys["read"]))
+    wait_for(lambda: is_on_replica(new))
 
 
 def acme_id(client: httpx.Client) -> str:
@@ -388,7 +386,7 @@ def test_all_reads_work_on_the_replica(client: httpx.Client, server: Server, pai
             line = next(line for line in server.lines() if line.get("request_id") == request_id)
             return bool(line.get("replica") == name_of(pair.standby))
 
-        wait_until(is_answered)
+        wait_for(is_answered)
         return responses[-1]
 
     everywhere = "/leads /leads?q=abbott /leads?order=updated_at /audit-log /health /organizations/me /keys".split()
@@ -402,7 +400,7 @@ def test_all_reads_work_on_the_replica(client: httpx.Client, server: Server, pai
     assert on_replica("HEAD", lead).status_code == 200
 
 
-@needs_time
+@long
 def test_the_tools_of_leads_mcp_read_their_own_writes(server: Server, pair: Pair, acme: Organization) -> None:
     mcp_server = pytest.importorskip("app.mcp_server")
     fastmcp = pytest.importorskip("fastmcp")
@@ -438,25 +436,25 @@ def test_the_metrics_show_who_answers(client: httpx.Client, server: Server, pair
         shown = metrics(server)
         return all(each in shown for each in expected)
 
-    wait_until(are_shown)
+    wait_for(are_shown)
 
 
 def test_a_replica_that_is_late_is_avoided(client: httpx.Client, server: Server, pair: Pair) -> None:
     lead, _ = made_lead(client)
     pair.wait_for_stream()
-    wait_until(lambda: is_used(server))
+    wait_for(lambda: is_used(server))
     # On a busy machine, it may have been late before.
     fault = "is more than 2 s behind"
     before = server.log.read_text().count(fault)
     with paused(pair.standby):
         client.patch(lead, json={"company": "new"})
-        wait_until(lambda: server.log.read_text().count(fault) > before)
+        wait_for(lambda: server.log.read_text().count(fault) > before)
         lines = len(server.lines())
         assert client.get(lead).json()["company"] == "new"
         assert targets(server, lines) == [None]
         response = httpx.get(server.base + "/readyz")
         assert (response.status_code, response.json()["failing"]) == (200, [f"replica {name_of(pair.standby)}"])
-    wait_until(lambda: is_used(server))
+    wait_for(lambda: is_used(server))
 
 
 def test_a_silent_replica_is_avoided_within_a_second_and_no_read_fails(
@@ -468,25 +466,25 @@ def test_a_silent_replica_is_avoided_within_a_second_and_no_read_fails(
         time.sleep(0.3)
         pair.standby.hang()
         try:
-            wait_until(lambda: not is_used(server))
+            wait_for(lambda: not is_used(server))
             count = len(statuses)
-            wait_until(lambda: len(statuses) > count + 20)
+            wait_for(lambda: len(statuses) > count + 20)
         finally:
             pair.standby.resume()
     assert set(statuses) == {200}
-    wait_until(lambda: is_used(server))
+    wait_for(lambda: is_used(server))
 
 
 def test_no_read_fails_when_the_replica_is_killed(client: httpx.Client, server: Server, pair: Pair) -> None:
     lead, _ = made_lead(client)
     pair.wait_for_stream()
     with reading(client, lead) as statuses:
-        wait_until(lambda: len(statuses) > 20)
+        wait_for(lambda: len(statuses) > 20)
         pair.standby.end(signal.SIGKILL)
         count = len(statuses)
-        wait_until(lambda: len(statuses) > count + 100)
+        wait_for(lambda: len(statuses) > count + 100)
         pair.standby.start()
-        wait_until(lambda: is_used(server))
+        wait_for(lambda: is_used(server))
     assert set(statuses) == {200}
 
 
@@ -498,7 +496,7 @@ def test_admin_keys_can_be_kept_away_from_replicas(
         DATABASE_REPLICA_URL=f"postgresql:///?host=/nowhere {pair.standby.server.url('leads_api')}",
         LEADS_REPLICA_ADMIN_KEYS="off",
     )
-    wait_until(lambda: httpx.get(server.base + "/readyz").json().get("failing") == ["replica /nowhere:5432"])
+    wait_for(lambda: httpx.get(server.base + "/readyz").json().get("failing") == ["replica /nowhere:5432"])
     with server.client(acme.keys["admin"]) as admin, server.client(acme.keys["write"]) as writer:
         lead, _ = made_lead(admin)
         pair.wait_for_stream()
@@ -509,7 +507,7 @@ def test_admin_keys_can_be_kept_away_from_replicas(
             return targets(server, lines)[-1] is not None
 
         # The server learns the scope of a key after its first request.
-        wait_until(is_on_replica)
+        wait_for(is_on_replica)
         assert set(targets(server, lines)[::2]) == {None}
 
         def is_as_late_as_the_replay() -> bool:
@@ -520,12 +518,12 @@ def test_admin_keys_can_be_kept_away_from_replicas(
                 pair.primary.database.sql(revoke, digests)
                 check_problem(admin.get(lead), 401, "unauthorized")
                 status = writer.get(lead).status_code
-            wait_until(lambda: writer.get(lead).status_code == 401)
+            wait_for(lambda: writer.get(lead).status_code == 401)
             pair.primary.database.sql("update auth.api_key set revoked_at = null")
             pair.wait_for_stream()
             return status == 200
 
-        wait_until(is_as_late_as_the_replay)
+        wait_for(is_as_late_as_the_replay)
     # The primary gets to know when a key was used, whichever server has answered.
     server.process.terminate()
     server.process.wait(30)
@@ -645,18 +643,18 @@ def test_a_promoted_replica_is_recognized(
         DATABASE_URL=pair.url("leads_api"),
         DATABASE_REPLICA_URL=pair.standby.server.url("leads_api"),
     )
-    wait_until(lambda: is_used(server))
+    wait_for(lambda: is_used(server))
     with server.client(acme.keys["write"]) as client:
         lead, old = made_lead(client)
         pair.wait_for_stream()
         pair.primary.stop_sending()
         lost = {HEADER: client.patch(lead, json={"company": "lost"}).headers[HEADER]}
         pair.primary.end(signal.SIGKILL)
-        wait_until(lambda: httpx.get(server.base + "/readyz").json().get("failing") == ["primary"])
+        wait_for(lambda: httpx.get(server.base + "/readyz").json().get("failing") == ["primary"])
         assert client.get(lead, headers=old).status_code == 200, "the replica answers reads without the primary"
         pair.promote()
-        wait_until(lambda: "It is no replica" in server.log.read_text())
-        wait_until(lambda: client.patch(lead, json={"company": "new"}).status_code == 200)
+        wait_for(lambda: "It is no replica" in server.log.read_text())
+        wait_for(lambda: client.patch(lead, json={"company": "new"}).status_code == 200)
         new = {HEADER: client.patch(lead, json={"company": "newer"}).headers[HEADER]}
         assert new[HEADER][:10] != old[HEADER][:10]
         lines = len(server.lines())

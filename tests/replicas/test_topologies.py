@@ -2,7 +2,6 @@
 independently of each other. make scale runs this.
 """
 
-import os
 import signal
 import socket
 import subprocess
@@ -24,6 +23,7 @@ from bench.hosts import Host, Pair
 from tests.client.conftest import installed, sdk  # noqa: F401
 from tests.support.database import Organization
 from tests.support.process import Server
+from tests.support.pushing import wait_for
 from tests.support.replicas import (
     HEADER,
     made_lead,
@@ -34,10 +34,10 @@ from tests.support.replicas import (
     read_own_writes,
     reading,
     targets,
-    wait_until,
 )
+from tests.support.scale import long
 
-pytestmark = pytest.mark.skipif("SCALE" not in os.environ, reason="make scale runs this")
+pytestmark = long
 
 WRITES = 250
 """Writes of each of the four clients that read their own writes."""
@@ -65,7 +65,7 @@ def server(pair: Pair, second: Host, new_server: Callable[..., Server]) -> Serve
         LEADS_METRICS="127.0.0.1:0",
         WORKERS="2",
     )
-    wait_until(lambda: used(server) == 2)
+    wait_for(lambda: used(server) == 2)
     return server
 
 
@@ -94,7 +94,7 @@ def caught_up(pair: Pair, *hosts: Host) -> None:
     """Waits until the replicas have replayed everything."""
     position = pair.primary.database.sql("select pg_current_wal_lsn() as lsn")[0]["lsn"]
     query = "select 1 from pg_last_wal_replay_lsn() as r (lsn) where r.lsn >= %s"
-    wait_until(lambda: all(host.database.sql(query, position) for host in hosts))
+    wait_for(lambda: all(host.database.sql(query, position) for host in hosts))
 
 
 def answers(
@@ -114,7 +114,7 @@ def answers(
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(read, ids))
     # Each process writes its lines a moment later.
-    wait_until(lambda: len(lines()) == count)
+    wait_for(lambda: len(lines()) == count)
     return Counter(line.get("replica") for line in lines())
 
 
@@ -127,7 +127,7 @@ def test_reads_are_spread_over_both_replicas(client: httpx.Client, server: Serve
         counts = answers(server, client, lead)
         return counts.keys() == {name_of(pair.standby), name_of(second)} and min(counts.values()) > 10
 
-    wait_until(are_spread)
+    wait_for(are_spread)
 
 
 def test_no_read_is_older_than_its_position_whichever_process_and_replica_answers(
@@ -159,11 +159,11 @@ def test_the_other_replica_answers_while_one_is_late(
         changed = client.patch(lead, json={"company": "new"})
         caught_up(pair, pair.standby)
         new, position = "new", changed.headers[HEADER]
-        wait_until(
+        wait_for(
             lambda: answers(server, client, lead, company=new, position=position).keys() == {name_of(pair.standby)}
         )
-        wait_until(lambda: answers(server, client, lead).keys() == {name_of(pair.standby)})
-    wait_until(lambda: used(server) == 2)
+        wait_for(lambda: answers(server, client, lead).keys() == {name_of(pair.standby)})
+    wait_for(lambda: used(server) == 2)
 
 
 def test_no_read_fails_while_the_replicas_die_and_return(
@@ -172,16 +172,16 @@ def test_no_read_fails_while_the_replicas_die_and_return(
     lead, _ = made_lead(client)
     caught_up(pair, pair.standby, second)
     with reading(client, lead) as statuses:
-        wait_until(lambda: len(statuses) > 50)
+        wait_for(lambda: len(statuses) > 50)
         second.end(signal.SIGKILL)
-        wait_until(lambda: answers(server, client, lead).keys() == {name_of(pair.standby)})
+        wait_for(lambda: answers(server, client, lead).keys() == {name_of(pair.standby)})
         pair.standby.end(signal.SIGKILL)
-        wait_until(lambda: answers(server, client, lead).keys() == {None})
+        wait_for(lambda: answers(server, client, lead).keys() == {None})
         pair.standby.start()
         second.start()
-        wait_until(lambda: used(server) == 2)
+        wait_for(lambda: used(server) == 2)
     assert set(statuses) == {200}
-    wait_until(lambda: answers(server, client, lead).keys() == {name_of(pair.standby), name_of(second)})
+    wait_for(lambda: answers(server, client, lead).keys() == {name_of(pair.standby), name_of(second)})
 
 
 def test_a_replica_of_a_replica_serves_and_is_late_with_it(
@@ -190,19 +190,19 @@ def test_a_replica_of_a_replica_serves_and_is_late_with_it(
     lead, _ = made_lead(client)
     pair.follow(second, pair.standby)
     query = "select 1 from pg_stat_replication"
-    wait_until(lambda: pair.standby.database.sql(query))
+    wait_for(lambda: pair.standby.database.sql(query))
     caught_up(pair, second)
-    wait_until(lambda: used(server) == 2)
+    wait_for(lambda: used(server) == 2)
     reads = read_own_writes(client, lead, 50)
     assert (reads.fresh, reads.stale, reads.failed) == (50, [], [])
     pair.standby.end()
     client.patch(lead, json={"company": "later"})
-    wait_until(lambda: answers(server, client, lead).keys() == {None})
+    wait_for(lambda: answers(server, client, lead).keys() == {None})
     assert answers(server, client, lead, company="later").keys() == {None}
     pair.standby.start()
-    wait_until(lambda: used(server) == 2)
+    wait_for(lambda: used(server) == 2)
     pair.follow(second, pair.primary)
-    wait_until(lambda: len(pair.primary.database.sql(query)) == 2)
+    wait_for(lambda: len(pair.primary.database.sql(query)) == 2)
 
 
 def test_a_replica_that_replays_later_on_purpose_is_used_only_if_nothing_is_missing(
@@ -213,14 +213,14 @@ def test_a_replica_that_replays_later_on_purpose_is_used_only_if_nothing_is_miss
     second.database.sql("alter system set recovery_min_apply_delay = '30s'")
     second.database.sql("select pg_reload_conf()")
     caught_up(pair, second)
-    wait_until(lambda: used(server) == 2)
+    wait_for(lambda: used(server) == 2)
     written = client.patch(lead, json={"company": "after"})
     assert name_of(second) not in answers(server, client, lead, 20, company="after", position=written.headers[HEADER])
-    wait_until(lambda: answers(server, client, lead).keys() == {name_of(pair.standby)})
+    wait_for(lambda: answers(server, client, lead).keys() == {name_of(pair.standby)})
     assert "is more than 2 s behind the primary" in server.log.read_text()
     second.database.sql("alter system reset recovery_min_apply_delay")
     second.database.sql("select pg_reload_conf()")
-    wait_until(lambda: used(server) == 2)
+    wait_for(lambda: used(server) == 2)
 
 
 def test_a_read_that_the_replay_cancels_is_answered_by_the_primary(
@@ -249,7 +249,7 @@ def test_a_read_that_the_replay_cancels_is_answered_by_the_primary(
     with ThreadPoolExecutor(1) as threads, reading(client, f"{lead}/everything") as statuses:
         threads.submit(lock)
         try:
-            wait_until(lambda: conflicts() > before + 3, 120)
+            wait_for(lambda: conflicts() > before + 3, 120)
         finally:
             is_over.set()
     assert set(statuses) == {200}
@@ -288,7 +288,7 @@ def test_functions_that_are_replaced_fail_no_read(
         )
         database.sql("call app.notify('leads_routes')")
         path = lead.replace("/leads/", "/new/")
-        wait_until(lambda: client.get(path).status_code == 200)
+        wait_for(lambda: client.get(path).status_code == 200)
         with ThreadPoolExecutor(8) as threads:
             statuses = list(threads.map(lambda _: client.get(path).status_code, range(40)))
     assert set(statuses) == {200}
@@ -333,9 +333,9 @@ def test_a_replica_is_asked_over_tls(
 
     server = new_server(pair.primary.database, DATABASE_REPLICA_URL=f"{url('localhost')} {url('other')}")
     failing = [f"replica other:{second.server.port}"]
-    wait_until(lambda: httpx.get(server.base + "/readyz").json().get("failing") == failing)
+    wait_for(lambda: httpx.get(server.base + "/readyz").json().get("failing") == failing)
     with server.client(acme.keys["read"]) as client:
-        wait_until(lambda: client.get("/leads").status_code == 200)
+        wait_for(lambda: client.get("/leads").status_code == 200)
     query = "select s.ssl from pg_stat_ssl as s join pg_stat_activity as a using (pid) where a.client_addr is not null"
     rows = second.database.sql(f"{query} and a.usename = 'leads_api'")
     assert len(rows) > 1
@@ -349,7 +349,7 @@ def test_the_start_does_not_wait_for_a_replica_that_never_answers(
     with silent_server() as port:
         url = f"postgresql://leads_api@127.0.0.1:{port}/leads"
         server = new_server(pair.primary.database, DATABASE_REPLICA_URL=f"{url} {pair.standby.server.url('leads_api')}")
-        wait_until(lambda: httpx.get(server.base + "/readyz").json().get("failing") == [f"replica 127.0.0.1:{port}"])
+        wait_for(lambda: httpx.get(server.base + "/readyz").json().get("failing") == [f"replica 127.0.0.1:{port}"])
         with server.client(acme.keys["read"]) as client:
             assert {client.get("/leads").status_code for _ in range(20)} == {200}
 
@@ -381,27 +381,27 @@ def test_a_promotion_loses_no_read_and_no_position(
     lead, made = made_lead(client)
     old = made[HEADER]
     caught_up(pair, pair.standby, second)
-    wait_until(lambda: used(server) == 2)
+    wait_for(lambda: used(server) == 2)
     with reading(client, lead) as statuses:
         pair.primary.end(signal.SIGKILL)
         count = len(statuses)
-        wait_until(lambda: len(statuses) > count + 50)
+        wait_for(lambda: len(statuses) > count + 50)
         pair.promote()
-        wait_until(lambda: client.patch(lead, json={"company": "new"}).status_code == 200)
+        wait_for(lambda: client.patch(lead, json={"company": "new"}).status_code == 200)
         count = len(statuses)
-        wait_until(lambda: len(statuses) > count + 50)
+        wait_for(lambda: len(statuses) > count + 50)
     assert set(statuses) == {200}
     new = client.patch(lead, json={"company": "newer"}).headers[HEADER]
     # The other replica still follows the old primary. Both processes notice it.
-    wait_until(lambda: server.log.read_text().count("It does not follow the primary: it follows an older one") == 2)
-    wait_until(lambda: server.log.read_text().count("It is no replica") == 2)
+    wait_for(lambda: server.log.read_text().count("It does not follow the primary: it follows an older one") == 2)
+    wait_for(lambda: server.log.read_text().count("It is no replica") == 2)
     for position in old, new, "":
         assert answers(server, client, lead, 20, company="newer", position=position).keys() == {None}
     pair.follow(second, pair.primary)
     caught_up(pair, second)
-    wait_until(lambda: answers(server, client, lead).keys() == {name_of(second)})
+    wait_for(lambda: answers(server, client, lead).keys() == {name_of(second)})
     for position in old, new, "":
-        wait_until(
+        wait_for(
             lambda position=position: (  # type: ignore[misc]
                 answers(server, client, lead, 20, company="newer", position=position).keys() == {name_of(second)}
             )

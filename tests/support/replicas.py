@@ -4,7 +4,7 @@ import random
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -91,14 +91,6 @@ def read_own_writes(client: httpx.Client, lead: str, count: int, *, sends_positi
         else:
             reads.stale.append(read.json()["company"])
     return reads
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
-    """Waits until it is true. Fails after a time."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def is_used(server: Server) -> bool:
