@@ -260,8 +260,8 @@ def test_a_request_that_is_under_way_during_the_move_can_be_sent_again(
         sent: list[Future[httpx.Response]] = []
 
         def hold(step: str) -> None:
-            """Sends the rest of the request when the router has the new place."""
-            if step == "take_over":
+            """Sends the head while the router has the old place, and the rest when it has the new one."""
+            if step == "fence":
                 json_type = {"Content-Type": "application/json"}
                 sent.append(threads.submit(client.post, "/leads", content=body(), headers=json_type))
                 wait_for(lambda: running(pair.cells, "a"))
