@@ -22,7 +22,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -202,8 +202,13 @@ def routes(
             return Response(file.compressed, 200, headers | {"Content-Encoding": "gzip"})
         return Response(file.content, 200, headers)
 
+    def as_root(_: Request) -> Response:
+        # Not 308: browsers would keep it for as long as they like.
+        return RedirectResponse("/docs", 307, {"Vary": "Authorization"})
+
     compressed = [Middleware(_compressed)]
     return [
+        Route("/", as_root),
         Route("/openapi.json", openapi, middleware=compressed),
         Route("/docs", as_page, middleware=compressed),
         Route("/docs.md", as_markdown, middleware=compressed),

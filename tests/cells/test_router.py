@@ -374,6 +374,13 @@ def test_a_response_of_the_api_server_keeps_its_status(cells: Cells, tenants: tu
     assert (answer.status_code, answer.content) == (502, b"{}")
 
 
+def test_the_root_leads_to_the_reference_of_any_cell(cells: Cells) -> None:
+    assert cells.router is not None
+    for method in ("GET", "HEAD"):
+        response = httpx.request(method, cells.router.base + "/", verify=False)
+        assert (response.status_code, response.headers["location"]) == (307, "/docs")
+
+
 def test_the_api_server_refuses_a_head_that_is_too_large(cells: Cells) -> None:
     assert cells.router is not None
     for size, expected in ((33_000, 431), (60_000, 400)):

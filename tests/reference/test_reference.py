@@ -49,6 +49,16 @@ def test_each_format_is_public_and_has_an_etag(client: httpx.Client, path: str) 
     assert client.post(path).status_code == 405
 
 
+def test_the_root_leads_to_the_page(client: httpx.Client) -> None:
+    for method in ("GET", "HEAD"):
+        answer = client.request(method, "/")
+        assert (answer.status_code, answer.headers["location"], answer.content) == (307, "/docs", b"")
+        # A browser must not keep it.
+        assert answer.headers["cache-control"] == "private, no-cache"
+    assert client.get("/", follow_redirects=True).content == client.get("/docs").content
+    assert client.post("/").status_code == 405
+
+
 @pytest.mark.parametrize("path", FORMS)
 def test_each_form_is_compressed_for_a_client_that_accepts_it(client: httpx.Client, path: str) -> None:
     plain = client.get(path, headers={"Accept-Encoding": "identity"})
