@@ -105,8 +105,11 @@ def config(
             "  option httpchk GET /readyz",
             "  http-check send hdr Host router",
             "  http-check expect status 200",
-            "  timeout check 500ms",
-            "  default-server check inter 500ms fall 1 rise 1",
+            # One late answer takes no server out, because it may be the only one of the cell. A server that hangs is
+            # taken out after the interval, two checks and the pause between them: 2.75 s at most. Requests don't wait
+            # for the check if no connection can be made.
+            "  timeout check 1s",
+            "  default-server check inter 500ms fastinter 250ms fall 2 rise 1",
             *(f"  server s{number} {server}" for number, server in enumerate(cell.servers, 1)),
         ]
     return "\n".join([*lines, ""])

@@ -2,7 +2,6 @@
 and a router. ``make scale`` runs the long variants.
 """
 
-import csv
 import json
 import os
 import signal
@@ -235,9 +234,7 @@ def test_no_replica_answers_after_the_fence(pair: Pair, tmp_path: Path, new_serv
 
 def running(cells: Cells, cell: str) -> int:
     """The requests that the router has sent to the first API server of the cell, and that have no response yet."""
-    lines = RuntimeMap(cells.environ["LEADS_ROUTER_SOCKET"])._ask("show stat").removeprefix("# ").splitlines()
-    [row] = [row for row in csv.DictReader(lines) if (row["pxname"], row["svname"]) == (f"cell_{cell}", "s1")]
-    return int(row["scur"])
+    return int(cells.router_row(cell)["scur"])
 
 
 def test_a_request_that_is_under_way_during_the_move_can_be_sent_again(

@@ -3,8 +3,9 @@
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
@@ -16,6 +17,7 @@ from tests.support import router
 from tests.support.cells import Cells, make_cells
 from tests.support.database import Database, Organization
 from tests.support.process import Server
+from tests.support.pushing import wait_for
 from tests.support.router import needs_router
 from tests.support.routes import HELD, SLOW, held
 
@@ -36,6 +38,74 @@ def load(cells: Cells, organizations: dict[str, Organization]) -> None:
     files.write_map(cells.folder / files.MAP, lines)
     runtime = RuntimeMap(cells.environ["LEADS_ROUTER_SOCKET"])
     runtime.change(runtime.lines(), lines)
+
+
+@contextmanager
+def paused(server: Server) -> Iterator[None]:
+    """The API server hangs during the block."""
+    os.kill(server.process.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(server.process.pid, signal.SIGCONT)
+
+
+def test_one_late_answer_takes_no_server_out(cells: Cells) -> None:
+    """The cell has no other server, so each client would get 503."""
+
+    def looked() -> tuple[int, str]:
+        """How many checks have failed, and the state of the server."""
+        row = cells.router_row("west")
+        return int(row["chkfail"]), row["status"]
+
+    def state_after_one() -> str:
+        """The state after one late answer; empty: the next answer was late, too, before this has seen the state."""
+        wait_for(lambda: looked()[1] == "UP")
+        before, _ = looked()
+        with paused(cells.servers["west"][0]):
+            failed, state = wait_for(lambda: (now := looked())[0] > before and now)
+        return state if failed == before + 1 else ""
+
+    assert wait_for(state_after_one) == "UP 1/2"
+    wait_for(lambda: looked()[1] == "UP")
+
+
+def test_a_server_that_hangs_gets_no_new_request_and_answers_those_that_it_has(cells: Cells) -> None:
+    database = cells.databases["west"]
+    database.sql(HELD + "notify leads_routes")
+    west = cells.make_organization("west")
+    load(cells, {"west": west})
+    first, second = (cells.client(west.keys["write"]) for _ in range(2))
+    wait_for(lambda: first.get("/wait").status_code == 200)
+    with ThreadPoolExecutor(1) as threads, ExitStack() as hanging:
+        with held(database):
+            read = threads.submit(first.get, "/wait")
+            wait_for(lambda: busy(database))
+            hanging.enter_context(paused(cells.servers["west"][0]))
+        wait_for(lambda: cells.router_row("west")["status"] == "DOWN")
+        for response in (second.get("/leads"), second.post("/leads", json={"email": "a@example.com"})):
+            assert (response.status_code, response.json()["code"]) == (503, "unavailable")
+        assert not read.done()
+        hanging.close()
+        assert read.result().status_code == 200
+    wait_for(lambda: second.get("/leads").status_code == 200)
+
+
+def test_a_request_to_a_server_that_hangs_has_an_unknown_outcome(cells: Cells, tmp_path: Path) -> None:
+    west, server = cells.make_organization("west"), cells.servers["west"][0]
+    made = make_cells(tmp_path, {"west": cells.databases["west"]}, {"west": [server]})
+    config = made.router_config()
+    # The router waits for a shorter time, and its check doesn't take the server out before.
+    for old, new in (("timeout server 90s", "timeout server 1s"), ("check inter 500ms", "check inter 1h")):
+        assert old in config
+        config = config.replace(old, new)
+    with router.running(config, tmp_path) as started, started.client(west.keys["write"]) as client:
+        assert client.get("/leads").status_code == 200
+        with paused(server):
+            responses = client.get("/leads"), client.post("/leads", json={"email": "a@example.com"})
+    assert [response.status_code for response in responses] == [503, 503]
+    assert [response.json()["code"] for response in responses] == ["unavailable", "outcome_unknown"]
+    wait_for(lambda: cells.router_row("west")["status"] == "UP")
 
 
 def test_a_stopped_cell_refuses_its_own_clients_only(cells: Cells) -> None:

@@ -1,5 +1,6 @@
 """Cells on this machine: databases with their API servers, and a directory of them."""
 
+import csv
 import io
 import os
 import subprocess
@@ -16,6 +17,7 @@ import httpx
 from app import cli
 from app.cells import files
 from app.cells.files import Cell, Lines
+from app.cells.router import RuntimeMap
 from app.cli.output import plain_errors
 from app.settings import ROOT
 from tests.support import router
@@ -70,6 +72,12 @@ class Cells:
     def map(self) -> Lines:
         """The lines of the map in the folder."""
         return files.read_map(self.folder / files.MAP)
+
+    def router_row(self, cell: str) -> dict[str, str]:
+        """What the router reports about the first API server of the cell, by the names in HAProxy's ``show stat``."""
+        lines = RuntimeMap(self.environ["LEADS_ROUTER_SOCKET"])._ask("show stat").removeprefix("# ").splitlines()
+        [row] = [row for row in csv.DictReader(lines) if (row["pxname"], row["svname"]) == (f"cell_{cell}", "s1")]
+        return row
 
     def client(self, key: str | None = None, **options: Any) -> httpx.Client:
         """An HTTP client for the API behind the router, with the key. The end of the cells closes it."""
