@@ -8,7 +8,7 @@ difference would show which value exists.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -193,8 +193,8 @@ def attempt(attack: Attack, sessions: Sequence[Session], copies: Sequence[Copy])
     answers: list[tuple[Answer, ...]] = []
     descriptions: list[list[str]] = []
     leak = ""
+    pids = {session.pid() for session, _, _ in runs}
     for session, copy, values in runs:
-        pid = session.pid()
         received = tuple(session.run([_filled(statement, {**copy.own, **values}) for statement in attack.statements]))
         texts = [_without(values, answer.text) for answer in received]
         for statement, text in zip(attack.statements, texts, strict=True):
@@ -205,7 +205,7 @@ def attempt(attack: Attack, sessions: Sequence[Session], copies: Sequence[Copy])
         answers.append(received)
         descriptions.append(
             [
-                normalised(text, copy, pid, is_ordered=statement.startswith("explain"))
+                normalised(text, copy, copies, pids, is_ordered=statement.startswith("explain"))
                 for statement, text in zip(attack.statements, texts, strict=True)
             ]
         )
@@ -242,13 +242,14 @@ _UUID_7 = re.compile(r"\b([0-9a-f]{8})-([0-9a-f]{4})-7[0-9a-f]{3}-[0-9a-f]{4}-[0
 _TIME = re.compile(r"\b(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(\.\d+)?(\+00|Z)?")
 
 
-def normalised(text: str, copy: Copy, pid: int, *, is_ordered: bool) -> str:
+def normalised(text: str, copy: Copy, copies: Sequence[Copy], pids: Collection[int], *, is_ordered: bool) -> str:
     """The text without the parts that differ between any two databases or any two times."""
     # The copies have different names and oids: the attacker knows where it is connected.
     text = text.replace(copy.name, "<database>")
-    text = re.sub(rf"\b{copy.oid}\b", "<database's oid>", text)
+    # Those of both runs in both texts: another number, such as the oid of a table, can be equal to one of them.
+    text = re.sub(_any_of(each.oid for each in copies), "<database's oid>", text)
     # The process of a session.
-    text = re.sub(rf"\b{pid}\b", "<own pid>", text)
+    text = re.sub(_any_of(pids), "<own pid>", text)
     # The number of a session's schema for temporary objects, which is the first free one.
     text = re.sub(r"\bpg_(toast_)?temp_\d+\b", "<own temp schema>", text)
     # An id that was created after the attacks began belongs to the attacker's own new row.
@@ -261,6 +262,11 @@ def normalised(text: str, copy: Copy, pid: int, *, is_ordered: bool) -> str:
     # The order of rows without ORDER BY depends on the plan, and the plan on the size of the table:
     # see open.py.
     return text if is_ordered else "\n".join(sorted(text.splitlines()))
+
+
+def _any_of(numbers: Iterable[int]) -> str:
+    """A pattern of any of the numbers."""
+    return rf"\b(?:{'|'.join(map(str, numbers))})\b"
 
 
 def _made_at(uuid: re.Match[str]) -> datetime:
