@@ -334,8 +334,8 @@ def test_a_batch_costs_the_same_however_long_the_chain_is(database: Database) ->
     database.sql(add, organization.id, 5000)
     while seal(database):
         pass
-    # The indexes can be a level deeper.
-    assert blocks() < short + 10
+    # The indexes can be a level deeper. VACUUM keeps dead rows that ANALYZE, which may run just now, still sees.
+    wait_for(lambda: blocks() < short + 10)
 
 
 def test_a_verdict_counts_at_most_10000_unsealed_events(database: Database) -> None:
