@@ -195,13 +195,21 @@ def _in_steps(steps: Iterable[str]) -> str:
 
 def migrate(url: str, folder: Path, load: Load, count: Count, quiet: float = _QUIET) -> None:
     """Runs the migrations while the requests go on."""
-    time.sleep(quiet)
+    _wait(load, quiet)
     with locked(url) as lock:
         for migration in migration_run.apply(lock, count, folder=folder):
             if count.name:
-                time.sleep(quiet)  # what waited behind the last one still counts as that one's
+                _wait(load, quiet)  # what waited behind the last one still counts as that one's
             count.name = load.phase = migration.path.name
-    time.sleep(quiet)
+    _wait(load, quiet)
+
+
+def _wait(load: Load, seconds: float) -> None:
+    """Waits for so many seconds, and on a busy machine until a request of the phase was answered."""
+    end = time.monotonic() + max(seconds, 60)
+    time.sleep(seconds)
+    while all(answer.phase != load.phase for answer in load.answers) and time.monotonic() < end:
+        time.sleep(0.05)
 
 
 def table(load: Load, count: Count) -> Table:

@@ -18,7 +18,7 @@ def test_no_request_fails_while_migrations_run(
     database = new_database()
     keys, leads = load_run.prepare(database.url(), database.url("leads_operator"), 1000)
     load_run.write_release(database.url(), tmp_path)
-    load, count = load_run.Load(new_server(database).base, keys, leads, rate=20), load_run.Count()
+    load, count = load_run.Load(new_server(database).base, keys, leads, rate=10), load_run.Count()
     with database.connect() as holder, ThreadPoolExecutor(1) as pool:
         holder.execute("begin; lock table audit.event in access share mode")
 
