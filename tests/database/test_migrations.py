@@ -261,7 +261,7 @@ def test_a_second_run_waits_for_the_first_and_an_index_is_built_meanwhile(
         time.sleep(1)
         # The one that waits asks every second, and has a snapshot meanwhile.
         until(lambda: database.sql(OURS) == [{"backend_xmin": None, "backend_xid": None}] * 2)
-        for _ in migration_run.apply(lock, folder=folder, give_up_after=10):
+        for _ in migration_run.apply(lock, folder=folder, give_up_after=60):
             pass
         assert second.is_alive()
     second.join()

@@ -152,7 +152,7 @@ def export(run_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             [sys.executable, "-m", "app", "serve"], cwd=ROOT, env=environ, stdout=output, stderr=subprocess.STDOUT
         )
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         line = None
         while line is None and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -183,7 +183,7 @@ def outputs(export: str, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     outputs = process.stdout.split(MARK + "\n")

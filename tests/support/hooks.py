@@ -83,7 +83,7 @@ class Hooks:
         self._run(self._open())
 
     def _run(self, work: Any) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
 
     async def _open(self) -> None:
         self._listener = await asyncio.start_server(self._serve, "127.0.0.1", self.port, backlog=1000)

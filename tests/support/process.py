@@ -136,7 +136,7 @@ class Server:
         so this waits for the line of a request of its own.
         """
         mark = uuid.uuid4().hex
-        httpx.get((self.own_base or self.base) + "/livez", headers={"X-Request-Id": mark}, verify=False, timeout=30)
+        httpx.get((self.own_base or self.base) + "/livez", headers={"X-Request-Id": mark}, verify=False, timeout=60)
         end = time.monotonic() + 60
         while True:
             lines = logged(self.log)

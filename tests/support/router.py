@@ -42,7 +42,7 @@ class Router:
     def client(self, key: str | None = None, **options: Any) -> httpx.Client:
         """An HTTP client for the API behind the router, with the key."""
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        return httpx.Client(base_url=self.base + "/api/v1", headers=headers, timeout=30, verify=False, **options)
+        return httpx.Client(base_url=self.base + "/api/v1", headers=headers, timeout=60, verify=False, **options)
 
 
 @contextmanager
@@ -67,7 +67,7 @@ def running(config: str, folder: Path) -> Iterator[Router]:
         yield Router(process, base, log)
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(120)
 
 
 def _answers(base: str) -> bool:

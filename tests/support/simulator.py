@@ -334,7 +334,7 @@ def running() -> Iterator[Simulator]:
     thread.start()
 
     def run(work: Any) -> None:
-        asyncio.run_coroutine_threadsafe(work, loop).result(10)
+        asyncio.run_coroutine_threadsafe(work, loop).result(60)
 
     async def stop() -> None:
         await simulator._close()
