@@ -21,6 +21,7 @@ from tests.support.chain import seal, verdict
 from tests.support.contract import check_problem
 from tests.support.database import Database, Organization, make_organization
 from tests.support.process import Leads, Server, leads_on, mistake, printed
+from tests.support.pushing import wait_for
 from tests.support.webhooks import lease, make_webhook, queue
 
 ERASED = {"erased": True}
@@ -126,12 +127,15 @@ def tables_with(database: Database, *values: str, of: str = "") -> dict[str, set
 
 
 def left_in_files(database: Database, *values: str) -> dict[str, int]:
-    """Runs VACUUM FULL and in_files, for up to 60 s:
-    VACUUM keeps rows that a snapshot on the server can still see.
+    """Runs VACUUM FULL and in_files when no transaction is left that is older than this call: VACUUM FULL keeps rows
+    that one of them can still see, also one in a database of another test.
 
     It leaves out the catalogs that all databases share. Without a list of tables, VACUUM FULL would wait for
     every transaction on the server that has read pg_authid, and every new connection would wait for it.
     """
+    [row] = database.sql("select pg_current_xact_id()::text as newest")
+    older = "select pg_snapshot_xmin(pg_current_snapshot()) <= %s::xid8 as are_left"
+    wait_for(lambda: not database.sql(older, row["newest"])[0]["are_left"], 600)
     end = time.monotonic() + 60
     while True:
         with database.connect() as connection:
