@@ -149,8 +149,9 @@ def test_a_comparison_in_the_statement_of_the_read_would_be_wrong(
                 wait_for(lambda: has_snapshot(reader, pair))
             return answer.result()
 
-    rows = None
-    while rows is None:
+    rows: list[dict[str, Any]] = []
+    # On a busy machine, the replay may not reach the write while the statement sleeps.
+    while not rows or rows[0]["states"] != ["replayed"]:
         # The replay cancels a read that is longer than a second and needs rows that were removed.
         with suppress(psycopg.errors.SerializationFailure):
             rows = compare()
@@ -317,16 +318,22 @@ def test_the_position_of_a_response_that_was_awaited_is_not_before_it(client: ht
     database = pair.primary.database
     connect = "select admin.connect_crm(%s, 'webhook', 'example.com', '{}', null, null)"
     database.sql(connect, acme_id(client), login="leads_operator")
-    lead, _ = made_lead(client)
-    with ThreadPoolExecutor(1) as threads:
-        waiting = threads.submit(client.post, f"{lead}/push-to-crm")
-        wait_for(lambda: database.sql("select 1 from crm.sync where lead_id = %s", lead.removeprefix("/leads/")))
-        pair.wait_for_stream()
-        with paused(pair.standby):
-            database.sql("select crm.lease_syncs('{a key}', 1)", login="leads_worker")
-            pushed = waiting.result()
-            read = client.get(f"{lead}/crm-sync", headers={HEADER: pushed.headers[HEADER]})
-    assert pushed.status_code == 200, pushed.text
+
+    def push_and_read() -> tuple[httpx.Response, httpx.Response] | None:
+        """None: on a busy machine, the response was sent before, after 10 seconds."""
+        lead, _ = made_lead(client)
+        with ThreadPoolExecutor(1) as threads:
+            waiting = threads.submit(client.post, f"{lead}/push-to-crm")
+            wait_for(lambda: database.sql("select 1 from crm.sync where lead_id = %s", lead.removeprefix("/leads/")))
+            pair.wait_for_stream()
+            with paused(pair.standby):
+                database.sql("select crm.lease_syncs('{a key}', 1)", login="leads_worker")
+                pushed = waiting.result()
+                read = client.get(f"{lead}/crm-sync", headers={HEADER: pushed.headers[HEADER]})
+        assert pushed.status_code in (200, 202), pushed.text
+        return (pushed, read) if pushed.status_code == 200 else None
+
+    pushed, read = wait_for(push_and_read)
     assert read.json() == pushed.json()
 
 
@@ -526,7 +533,7 @@ def test_admin_keys_can_be_kept_away_from_replicas(
         wait_for(is_as_late_as_the_replay)
     # The primary gets to know when a key was used, whichever server has answered.
     server.process.terminate()
-    server.process.wait(30)
+    server.process.wait(120)
     used = pair.primary.database.sql(
         "select k.scopes[cardinality(k.scopes)] as scope from auth.key_use as u join auth.api_key as k "
         "on k.organization_id = u.organization_id and k.id = u.key_id where k.organization_id = %s",
@@ -565,7 +572,8 @@ def test_doctor_asks_the_replicas(pair: Pair, database: Database, monkeypatch: p
 
     port = pair.standby.server.port
     feedback = f"{port} VACUUM on the primary cancels reads of the replica, which the primary then answers."
-    assert findings(standby) == [feedback]
+    # On a busy machine, the replica may be late for a moment.
+    wait_for(lambda: findings(standby) == [feedback])
     with paused(pair.standby):
         make_organization(pair.primary.database, "Late Roofing")
         wrong = findings(standby, database.url("leads_api"), primary, "postgresql://leads_api@127.0.0.1:1/leads")
@@ -580,22 +588,20 @@ def test_doctor_asks_the_replicas(pair: Pair, database: Database, monkeypatch: p
 def test_another_cluster_and_another_login_are_recognized_while_requests_run(pair: Pair, database: Database) -> None:
     """The address of a replica can become that of another server."""
 
-    async def fault_of(url: str) -> str | None:
+    async def wait_for_fault(url: str, pattern: str) -> None:
+        """An empty pattern: until there is no fault. On a busy machine, the server may not answer in time at first."""
         servers = Replicas(pair.primary.database.url("leads_api"), [url], size=1, queue=1, most_lag=5)
         watch = asyncio.create_task(servers.run(Background()))
-        first = servers.all[0].fault
-        async with asyncio.timeout(30):
-            while servers.all[0].fault == first:  # noqa: ASYNC110, because nothing could set an event
+        async with asyncio.timeout(60):
+            while not re.fullmatch(pattern, servers.all[0].fault or ""):  # noqa: ASYNC110, because nothing could set an event
                 await asyncio.sleep(0.05)
         watch.cancel()
         await servers.close()
-        return servers.all[0].fault
 
-    assert asyncio.run(fault_of(pair.standby.server.url("leads_api"))) is None
-    fault = asyncio.run(fault_of(database.url("leads_api"))) or ""
-    assert re.fullmatch("It is another cluster: its system identifier is ([0-9]+), .* primary is (?!\\1)[0-9]+.", fault)
-    fault = asyncio.run(fault_of(pair.standby.server.url("postgres"))) or ""
-    assert "is a superuser" in fault
+    another = "It is another cluster: its system identifier is ([0-9]+), .* primary is (?!\\1)[0-9]+."
+    asyncio.run(wait_for_fault(pair.standby.server.url("leads_api"), ""))
+    asyncio.run(wait_for_fault(database.url("leads_api"), another))
+    asyncio.run(wait_for_fault(pair.standby.server.url("postgres"), ".*is a superuser.*"))
 
 
 def test_the_primary_answers_if_all_connections_to_the_replica_are_busy(pair: Pair) -> None:
@@ -637,7 +643,7 @@ def test_a_promoted_replica_is_recognized(
     """It changes the pair, so it is the last test."""
     # Without its primary, it would wait for it at its end.
     server.process.terminate()
-    server.process.wait(30)
+    server.process.wait(120)
     server = new_server(
         pair.primary.database,
         DATABASE_URL=pair.url("leads_api"),
@@ -651,7 +657,8 @@ def test_a_promoted_replica_is_recognized(
         lost = {HEADER: client.patch(lead, json={"company": "lost"}).headers[HEADER]}
         pair.primary.end(signal.SIGKILL)
         wait_for(lambda: httpx.get(server.base + "/readyz").json().get("failing") == ["primary"])
-        assert client.get(lead, headers=old).status_code == 200, "the replica answers reads without the primary"
+        # The replica answers reads without the primary.
+        wait_for(lambda: client.get(lead, headers=old).status_code == 200)
         pair.promote()
         wait_for(lambda: "It is no replica" in server.log.read_text())
         wait_for(lambda: client.patch(lead, json={"company": "new"}).status_code == 200)
