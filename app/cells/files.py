@@ -6,12 +6,13 @@ in hexadecimal, and the name of a cell. The map is derived from the cells at any
 ``cells.toml`` needs a backup.
 """
 
+import fcntl
 import os
 import re
 import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -136,6 +137,26 @@ def read_map(path: Path) -> Lines:
                 )
             lines[match[1]] = match[2]
     return lines
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """No other command that reads the map to change it does so during the block."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # NFS can't lock a folder
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def version(path: Path) -> tuple[int, int] | None:
+    """What is different after each change of the map; None: there is no file."""
+    with suppress(FileNotFoundError):
+        status = path.stat()
+        return status.st_ino, status.st_mtime_ns
+    return None
 
 
 def write_map(path: Path, lines: Mapping[str, str]) -> None:

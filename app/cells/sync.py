@@ -3,6 +3,9 @@
 A round reads what the cells say, writes the map and then announces the new keys to their cells, whose
 responses wait for that. A full round reads all organizations of all cells, and compares the maps. Others
 read only the organizations with new keys, when a cell notifies one.
+
+The command of a move changes the map, too. What the cells said before it did is out of date then. So a line that
+somebody else has written since the last full round began is kept until the next one.
 """
 
 import asyncio
@@ -47,6 +50,10 @@ class Sync:
         self.claims: dict[str, Claims | None] = {}
         self.lines: Lines | None = None
         """The lines of the map; None: not read yet."""
+        self._version: tuple[int, int] | None = None
+        """The version of the file that has these lines."""
+        self._others: Lines = {}
+        """The lines that others have written since the last full round began."""
         self.has_failed_router = False
         """Whether a router did not take the last changes."""
         self._connections: dict[Cell, database.Connection] = {}
@@ -65,18 +72,18 @@ class Sync:
         """
         self.cells = files.read(self._folder)
         self._down.clear()
-        written = await asyncio.to_thread(files.read_map, self._folder / files.MAP)
-        if self.lines is None:
-            self.lines = written
-        known = self.claims
-        self.claims = {cell.name: known.get(cell.name) for cell in self.cells}
+        previous = self.lines or {}
+        self._version = files.version(self._folder / files.MAP)
+        self.lines = await asyncio.to_thread(files.read_map, self._folder / files.MAP)
+        self._others.clear()
+        self.claims = dict.fromkeys(cell.name for cell in self.cells)
         unannounced, errors = await self._read(database.read_unannounced)
         claims, unread = await self._read(database.read_claims, LONG_PATIENCE)
         self.claims |= claims
-        derived = derive(self.claims, self.lines)
+        derived = derive(self.claims, previous | self.lines)
         self._known.clear()
-        failures = await self._publish(derived, written)
-        await self._announce(unannounced, derived.lines, failures)
+        failures = await self._publish(derived)
+        await self._announce(unannounced, failures)
         return [*errors, *unread, *derived.errors, *failures]
 
     async def short_round(self) -> list[str]:
@@ -93,8 +100,8 @@ class Sync:
             # A cell whose other organizations are not known keeps its lines.
             self.claims[name] = None if self.claims[name] is None else {**kept, **part}
         derived = derive(self.claims, self.lines)
-        failures = await self._publish(derived, self.lines)
-        await self._announce(unannounced, derived.lines, failures)
+        failures = await self._publish(derived)
+        await self._announce(unannounced, failures)
         return [*errors, *unread, *derived.errors, *failures]
 
     async def _read(
@@ -135,32 +142,50 @@ class Sync:
                     return unreachable(cell, error)
         raise AssertionError
 
-    async def _publish(self, derived: Map, written: Lines) -> list[str]:
+    async def _publish(self, derived: Map) -> list[str]:
         """Makes the file and the routers' maps equal to the derived one. The file comes first, because a
         router that starts again reads it.
         """
-        self.lines = lines = derived.lines
-        if lines != written:
-            await asyncio.to_thread(files.write_map, self._folder / files.MAP, lines)
         errors = []
+        # Before the file. The command of a move writes the file first. So if a router has its lines here, the file
+        # has them, too.
         for router in self._routers:
             try:
                 if router.address not in self._known:
                     self._known[router.address] = await asyncio.to_thread(router.lines)
-                known = self._known.pop(router.address)
-                await asyncio.to_thread(router.change, known, lines)
+            except RouterError as error:
+                errors.append(str(error))
+        self.lines = lines = await asyncio.to_thread(self._write, derived.lines)
+        for router in self._routers:
+            if router.address not in self._known:
+                continue
+            try:
+                await asyncio.to_thread(router.change, self._known.pop(router.address), lines)
                 self._known[router.address] = dict(lines)
             except RouterError as error:
                 errors.append(str(error))
         self.has_failed_router = bool(errors)
         return errors
 
-    async def _announce(
-        self, unannounced: dict[str, list[tuple[UUID, UUID]]], lines: Lines, failures: Sequence[str]
-    ) -> None:
+    def _write(self, lines: Lines) -> Lines:
+        """Writes the lines into the file, except those that others have written. Returns what it has now."""
+        path, known = self._folder / files.MAP, self.lines or {}
+        with files.locked(self._folder):
+            if files.version(path) != self._version:
+                present = files.read_map(path)
+                self._others |= {digest: cell for digest, cell in present.items() if known.get(digest) != cell}
+                known = present
+            lines = lines | self._others
+            if lines != known:
+                files.write_map(path, lines)
+            self._version = files.version(path)
+        return lines
+
+    async def _announce(self, unannounced: dict[str, list[tuple[UUID, UUID]]], failures: Sequence[str]) -> None:
         """Tells the cells which keys all routers know."""
         if failures:
             return
+        lines = self.lines or {}
         for cell in self.cells:
             claims = self.claims.get(cell.name)
             if claims is None:

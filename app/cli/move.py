@@ -259,10 +259,11 @@ def publisher(env: settings.Settings, source: str, target: str) -> Callable[[lis
 
     def publish(digests: list[str]) -> None:
         path = env.cells_dir / files.MAP
-        written = files.read_map(path)
-        # The source says which keys are the organization's. A key of a third cell is not.
-        lines = {digest: target for digest in digests if written.get(digest, source) in (source, target)}
-        files.write_map(path, written | lines)
+        with files.locked(env.cells_dir):
+            written = files.read_map(path)
+            # The source says which keys are the organization's. A key of a third cell is not.
+            lines = {digest: target for digest in digests if written.get(digest, source) in (source, target)}
+            files.write_map(path, written | lines)
         if len(lines) < len(set(digests)):
             _say(f"The cell {source} returned keys of other cells. Their lines stay. Run: leads cells check")
         errors = []

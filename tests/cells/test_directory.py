@@ -2,18 +2,22 @@
 differs is reported.
 """
 
+import asyncio
 import json
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app import settings
-from app.cells import files
+from app.cells import claims, files, sync
+from app.cells.claims import Map
 from app.cells.router import RuntimeMap
+from app.cells.sync import Sync
 from app.cli import addresses
 from app.cli.keys import digest
 from app.cli.move import publisher
@@ -194,6 +198,48 @@ def test_a_router_that_is_down_does_not_keep_the_others_from_learning_of_a_move(
         assert RuntimeMap(up).lines()[key] == "west"
     finally:
         printed(cells.leads("cells", "sync", "--once"))
+
+
+def test_a_round_that_has_begun_before_a_move_has_ended_keeps_its_lines(
+    cells: Cells, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the cells have said before may be out of date when the map is written, in this round and in short ones."""
+    monkeypatch.setenv("LEADS_CELLS_DIR", str(cells.folder))
+    monkeypatch.setenv("LEADS_ROUTER_SOCKET", cells.environ["LEADS_ROUTER_SOCKET"])
+    keys = [digest(cells.make_organization("east").keys["read"]).hex() for _ in range(2)]
+    runtime = RuntimeMap(cells.environ["LEADS_ROUTER_SOCKET"])
+    printed(cells.leads("cells", "sync", "--once"))
+
+    def move(key: str) -> None:
+        """As a move's command, whose target took over after the cells were read."""
+        publisher(settings.read(), "east", "west")([key])
+
+    def derive(*arguments: Any) -> Map:
+        move(keys[0])
+        return claims.derive(*arguments)
+
+    def places() -> list[tuple[str | None, str]]:
+        lines, written = runtime.lines(), cells.map
+        return [(lines[key], written[key]) for key in keys]
+
+    async def rounds() -> None:
+        rounds = Sync(cells.folder, [runtime.address])
+        with monkeypatch.context() as patch:
+            patch.setattr(sync, "derive", derive)
+            assert await rounds.full_round() == []
+        assert places() == [("west", "west"), ("east", "east")]
+        move(keys[1])
+        for _ in range(2):
+            new = digest(cells.make_organization("east").keys["read"]).hex()
+            assert await rounds.short_round() == []
+            assert (runtime.lines()[new], cells.map[new]) == ("east", "east")
+            assert places() == [("west", "west")] * 2
+        # These organizations have not moved. So the next round repairs the lines.
+        assert await rounds.full_round() == []
+        assert places() == [("east", "east")] * 2
+        await rounds.close()
+
+    asyncio.run(rounds())
 
 
 def test_a_cell_that_is_not_prepared_is_reported_beside_one_that_is(cells: Cells) -> None:
