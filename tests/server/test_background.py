@@ -15,7 +15,7 @@ from app.background import Background, GivenUp
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, seconds in (("FIRST_PAUSE", 0.01), ("LONGEST_PAUSE", 0.02), ("STEADY", 0.2)):
+    for name, seconds in (("FIRST_PAUSE", 0.01), ("LONGEST_PAUSE", 0.02), ("STEADY", 60.0)):
         monkeypatch.setattr(background, name, seconds)
 
 
@@ -23,7 +23,9 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
 
 
-def test_a_task_that_fails_is_logged_and_starts_again_until_it_works(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_task_that_fails_is_logged_and_starts_again_until_it_works(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls = 0
 
     async def work() -> None:
@@ -37,8 +39,11 @@ def test_a_task_that_fails_is_logged_and_starts_again_until_it_works(capsys: pyt
         tasks = Background()
         await tasks.run("sweeper", work)
         assert tasks.failing() == ["sweeper"]
-        await asyncio.sleep(0.3)
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        monkeypatch.setattr(loop, "time", lambda: now + background.STEADY + 1)
         assert tasks.failing() == []
+        monkeypatch.undo()
 
     asyncio.run(run())
     assert calls == 3
@@ -59,7 +64,8 @@ def test_a_task_that_fails_too_many_times_in_a_row_is_given_up(capsys: pytest.Ca
     assert len(lines(capsys)) == 4
 
 
-def test_a_failure_after_a_steady_time_counts_as_the_first() -> None:
+def test_a_failure_after_a_steady_time_counts_as_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background, "STEADY", 0.2)
     calls = 0
 
     async def work() -> None:
