@@ -165,16 +165,16 @@ def west(new_database: Callable[..., Database]) -> Database:
 def new_server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[..., Server]]:
-    """Starts server processes on a database. They are stopped at the end of the module, because the
-    connections of all modules together would be too many.
+    """Starts server processes on a database, with the Python program if there is one (PATIENT). They are stopped at
+    the end of the module, because the connections of all modules together would be too many.
     """
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(database: Database, **environ: str) -> Server:
+    def start(database: Database, program: str | None = None, **environ: str) -> Server:
         log = tmp_path_factory.mktemp("server") / "log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "app", "serve", "--port", "0"],
+                [sys.executable, *(("-m", "app") if program is None else ("-c", program)), "serve", "--port", "0"],
                 cwd=ROOT,
                 env={**os.environ, "DATABASE_URL": database.url("leads_api"), **environ},
                 stdout=output,

@@ -49,6 +49,20 @@ def wait_until_open(port: int, process: subprocess.Popen[bytes], log: Path) -> N
         time.sleep(0.02)
 
 
+PATIENT = """
+from app import session
+from app.server import locks, postgres
+session.SERVER["statement_timeout"] = "120000"
+locks.LOCK_PATIENCE = postgres.PATIENCE = 120.0
+postgres.DEADLINE = 150.0
+from app.cli import main
+main()
+"""
+"""``leads serve`` in one process, whose requests wait long for a lock, for a connection and for their statement. So a
+test can hold them as long as it needs.
+"""
+
+
 @contextmanager
 def sighup_ends() -> Iterator[None]:
     """SIGHUP ends processes that are started in the block, also if the tests run under nohup: a
