@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from tests.support.database import Database, Organization, make_key
-from tests.support.process import Server
+from tests.support.process import PATIENT, Server
 from tests.support.pushing import wait_for
 
 NEVER = "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18"
@@ -174,7 +174,7 @@ def test_server_timing_is_on_every_response_that_the_database_made(
 def test_the_wait_for_a_connection_is_shown(
     database: Database, new_server: Callable[..., Server], acme: Organization
 ) -> None:
-    server = new_server(database, LEADS_CONNECTIONS="1")
+    server = new_server(database, PATIENT, LEADS_CONNECTIONS="1")
     with server.client(acme.keys["write"]) as client, database.connect() as connection:
         lead = client.post("/leads", json={"email": "c@example.com"}).json()["id"]
         connection.execute("begin")
