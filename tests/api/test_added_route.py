@@ -54,7 +54,9 @@ def client(server: Server, acme: Organization) -> Iterator[httpx.Client]:
 
 
 def soon(condition: Callable[[], bool]) -> None:
-    """Waits until it is true. Fails before the server reads the routes without a notification."""
+    """Waits until it is true. Fails before the server reads the routes without a notification. What it waits for must
+    be one transaction: the server also reads the routes because of an earlier notification, and after its start.
+    """
     start = time.monotonic()
     while not condition():
         assert time.monotonic() - start < ROUTES_POLL / 5
@@ -180,7 +182,7 @@ BAD_LINES = {
 def test_an_invalid_route_is_logged_and_skipped_and_the_others_work(
     server: Server, database: Database, client: httpx.Client, new_server: Callable[..., Server]
 ) -> None:
-    with database.connect() as connection:
+    with database.connect() as connection, connection.transaction():
         connection.execute(ECHO.encode())
         connection.execute("insert into api.route values ('GET', '/good/{id}', 'api.echo', 'read')")
         for path, (statement, function, _) in BAD_LINES.items():
@@ -219,7 +221,7 @@ def test_a_route_with_an_invalid_wait_is_logged_and_skipped(
     server: Server, database: Database, client: httpx.Client, wait: str, statement: str, reason: str
 ) -> None:
     path = "/" + wait.removeprefix("api.") + "/{id}"
-    with database.connect() as connection:
+    with database.connect() as connection, connection.transaction():
         connection.execute(statement.encode())
         connection.execute(
             "insert into api.route (method, path, function, scope, wait_seconds, wait_function) "
@@ -242,7 +244,7 @@ def test_a_202_is_repeated_until_the_status_changes_or_has_a_retry_after(
     ask = "create function api.ask_%s(id uuid) returns api.answer language sql stable begin atomic %s; end"
     until = "case when clock_timestamp() > '{}' then 200 else 202 end"
     now = database.sql("select clock_timestamp() + interval '0.5 s' as at")[0]["at"]
-    with database.connect() as connection:
+    with database.connect() as connection, connection.transaction():
         for name, first, then in (
             ("soon", answer % (202, 1), answer % (until.format(now.isoformat()), 1)),
             ("later", answer % (202, 60), answer % (200, 1)),
