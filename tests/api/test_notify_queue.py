@@ -14,6 +14,7 @@ from app.cli import migrate
 from tests.support.contract import check_problem
 from tests.support.database import Database, make_organization
 from tests.support.process import Server
+from tests.support.pushing import wait_for
 
 VISITOR = "test_notifier"
 
@@ -80,7 +81,9 @@ def test_writes_do_not_depend_on_the_notify_queue(database: Database, new_server
         database.sql("drop procedure app.notify; alter procedure app.notify_when_possible(text) rename to notify")
 
         # Both sessions are gone. The next write frees the queue, and notifies again.
+        pid = listener.info.backend_pid
         listener.close()
+        wait_for(lambda: not database.sql("select 1 from pg_stat_activity where pid = %s", pid))
         with suppress(psycopg.Error), database.connect() as waiting:
             waiting.execute("listen leads_work")
             assert client.post("/leads", json=lead).status_code == 201
