@@ -19,15 +19,17 @@ import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.settings import ROOT
+from tests.api.test_metrics import scrape, url_in, value
 from tests.support.contract import check_problem
 from tests.support.database import Database, Organization
-from tests.support.process import Server, server_processes, sighup_ends
+from tests.support.process import PATIENT, Server, server_processes, sighup_ends
 from tests.support.routes import SLOW
 
 # The command, with less time for the requests that run.
 SERVE = (
     "import sys; from app.cli import main, serve; serve.GRACE = 1; sys.argv = ['leads', 'serve', *sys.argv[1:]]; main()"
 )
+PATIENT_SERVE = f"import sys; from app.cli import serve; serve.GRACE = 1; sys.argv.insert(1, 'serve')\n{PATIENT}"
 
 
 @pytest.fixture(scope="module")
@@ -89,11 +91,28 @@ def failing() -> ASGIApp:
     return application
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+def wait_until_complete(server: Server, database: Database, workers: str) -> None:
+    """Waits until all server processes run, and not only the one that has answered. At the end of its start, each
+    listens for changes of the routes.
+    """
+    listening = "select 1 from pg_stat_activity where datname = %s and query = 'listen leads_routes'"
+    wait_for(lambda: len(database.sql(listening, database.name)) == int(workers))
+    assert len(server_processes(server)) == (int(workers) if workers != "1" else 0)
+
+
+def wait_until_all_know(server: Server) -> None:
+    """Waits until all server processes have got the signal that begins the end. Which one answers is left to the
+    system, and each has a new connection.
+    """
+    url = server.base + "/readyz"
+    wait_for(lambda: all(httpx.get(url, verify=False).status_code == 503 for _ in range(20)))
 
 
 def connections(database: Database) -> int:
@@ -110,9 +129,10 @@ def busy(database: Database) -> int:
 @pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGHUP])
 def test_readyz_is_503_from_the_signal_on_and_requests_go_on(
-    start: Callable[..., Server], acme: Organization, end: signal.Signals, workers: str
+    start: Callable[..., Server], database: Database, acme: Organization, end: signal.Signals, workers: str
 ) -> None:
     server = start(LEADS_DRAIN_SECONDS="300", WORKERS=workers)
+    wait_until_complete(server, database, workers)
     with server.client(acme.keys["read"]) as client:
         client.get("/health")
         if end == signal.SIGHUP:
@@ -120,7 +140,7 @@ def test_readyz_is_503_from_the_signal_on_and_requests_go_on(
             for pid in server_processes(server):
                 os.kill(pid, end)
         server.process.send_signal(end)
-        wait_for(lambda: httpx.get(server.base + "/readyz", verify=False).status_code == 503)
+        wait_until_all_know(server)
         # With a new connection and with an old one.
         assert httpx.get(server.base + "/readyz", verify=False).json() == {"status": "unavailable"}
         with server.client(acme.keys["read"]) as other:
@@ -135,12 +155,12 @@ def test_readyz_is_503_from_the_signal_on_and_requests_go_on(
 @pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
 def test_a_second_signal_ends_the_drain_time(
-    start: Callable[..., Server], workers: str, second: signal.Signals
+    start: Callable[..., Server], database: Database, workers: str, second: signal.Signals
 ) -> None:
     server = start(LEADS_DRAIN_SECONDS="300", WORKERS=workers)
+    wait_until_complete(server, database, workers)
     server.process.send_signal(signal.SIGTERM)
-    while httpx.get(server.base + "/readyz", verify=False).status_code == 200:
-        pass
+    wait_until_all_know(server)
     server.process.send_signal(signal.SIGWINCH)
     time.sleep(0.5)
     assert server.process.poll() is None
@@ -149,12 +169,13 @@ def test_a_second_signal_ends_the_drain_time(
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_nohup_ignores_the_end_of_the_terminal(start: Callable[..., Server], workers: str) -> None:
+def test_nohup_ignores_the_end_of_the_terminal(start: Callable[..., Server], database: Database, workers: str) -> None:
     server = start(
         f"import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN); {SERVE}",
         WORKERS=workers,
         LEADS_DRAIN_SECONDS="1",
     )
+    wait_until_complete(server, database, workers)
     processes = server_processes(server)
     for pid in (server.process.pid, *processes):
         os.kill(pid, signal.SIGHUP)
@@ -168,14 +189,14 @@ def test_nohup_ignores_the_end_of_the_terminal(start: Callable[..., Server], wor
 def test_requests_that_hang_at_the_end_get_our_503(
     start: Callable[..., Server], database: Database, acme: Organization
 ) -> None:
-    server = start(LEADS_CONNECTIONS="2")
+    server = start(PATIENT_SERVE, LEADS_CONNECTIONS="2", LEADS_METRICS="127.0.0.1:0")
+    metrics = url_in(server.log)
     with server.client(acme.keys["write"]) as client, ThreadPoolExecutor(3) as threads:
-        read = threads.submit(client.get, "/sleep?seconds=9")
-        write = threads.submit(client.post, "/slow-write?seconds=9")
-        while busy(database) < 2:
-            time.sleep(0.02)
-        waiting = threads.submit(client.post, "/slow-write?seconds=9")
-        time.sleep(1)  # until it has arrived
+        read = threads.submit(client.get, "/sleep?seconds=100")
+        write = threads.submit(client.post, "/slow-write?seconds=100")
+        wait_for(lambda: busy(database) == 2)
+        waiting = threads.submit(client.post, "/slow-write?seconds=100")
+        wait_for(lambda: value(scrape(metrics), "leads_pool_waiting_requests", reason="connection") == 1)
         server.process.send_signal(signal.SIGTERM)
         for answer, code in ((read, "unavailable"), (write, "outcome_unknown"), (waiting, "unavailable")):
             problem = check_problem(answer.result(), 503, code)
@@ -183,6 +204,11 @@ def test_requests_that_hang_at_the_end_get_our_503(
             assert ("Nothing was done" in problem["detail"]) is (code == "unavailable")
             assert answer.result().headers["connection"] == "close"
     assert server.process.wait(60) == 0
+    # PostgreSQL does not notice that their client has gone.
+    database.sql(
+        "select pg_terminate_backend(pid, 60000) from pg_stat_activity where datname = %s and wait_event = 'PgSleep'",
+        database.name,
+    )
     lines = server.log.read_text()
     assert lines.count('"status":503') == 3
     assert "Traceback" not in lines
@@ -217,8 +243,9 @@ def test_server_processes_that_cannot_start_end_the_command_with_an_error(start:
     assert server.process.wait(60) == 3
 
 
-def test_server_processes_end_when_their_parent_is_killed(start: Callable[..., Server]) -> None:
+def test_server_processes_end_when_their_parent_is_killed(start: Callable[..., Server], database: Database) -> None:
     server = start(WORKERS="2", LEADS_DRAIN_SECONDS="300")
+    wait_until_complete(server, database, "2")
     processes = server_processes(server)
     server.process.kill()
     server.process.wait()
