@@ -68,7 +68,7 @@ def test_retry_after_holds_for_all_workers(
             assert ends(api, lead)["status"] == "ok"
     # Pushes that were leased before, or in the same moment, can be ok. No other one begins until the end of the time.
     begun = (
-        "select a.created_at >= c.blocked_until as is_after, count(*) from crm.attempt as a "
+        "select greatest(a.created_at, a.sent_at) >= c.blocked_until as is_after, count(*) from crm.attempt as a "
         "join crm.connection as c using (organization_id) where a.organization_id = %s "
         "and greatest(a.created_at, a.sent_at) > c.blocked_until - interval '2 seconds' group by 1"
     )
