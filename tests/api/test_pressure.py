@@ -191,13 +191,17 @@ def test_a_server_that_behaves_wrongly_is_found(
         finally:
             writer.close()
 
-    async def run() -> Abuse:
+    async def run(seconds: float) -> Abuse:
         async with await asyncio.start_server(serve, "127.0.0.1", 0) as listener:
             host, port = listener.sockets[0].getsockname()
             target = Target(f"http://{host}:{port}", "key", "lead", "")
-            seen = Abuse(target, 2, asyncio.get_running_loop().time() + 0.3)
+            seen = Abuse(target, 2, asyncio.get_running_loop().time() + seconds)
             await asyncio.gather(*(abuse.CLIENTS[scenario](seen, client) for client in (1, 2)))
             return seen
 
-    faults = replace(RESULT, name=scenario, abuse=asyncio.run(run())).faults()
+    # On a busy machine, the time may be over before anything is sent.
+    for seconds in (0.3, 3.0, 30.0):
+        faults = replace(RESULT, name=scenario, abuse=asyncio.run(run(seconds))).faults()
+        if any(fault in found for found in faults):
+            break
     assert [found for found in faults if fault in found], faults
