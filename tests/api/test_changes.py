@@ -90,10 +90,7 @@ def test_a_follower_has_every_change_of_concurrent_writers(
         while any(writer.is_alive() for writer in writers):
             follower.poll()
         # The sealer needs a second.
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline and list(follower.leads.values()) != ["now"] * 40:
-            if not follower.poll():
-                time.sleep(0.1)
+        wait_for(lambda: follower.poll() >= 0 and list(follower.leads.values()) == ["now"] * 40, 120)
         assert list(follower.leads.values()) == ["now"] * 40
         everything = [lead["id"] for lead in client.get("/leads?limit=200").json()["data"]]
         assert set(follower.leads) == set(everything)
