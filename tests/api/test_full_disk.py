@@ -24,7 +24,7 @@ from tests.support import simulator
 from tests.support.database import Database
 from tests.support.pushing import wait_for
 
-BUSY = 15.0
+BUSY = 29.0
 """Seconds that a request may take on a busy machine."""
 NO_EFFECTS = Effects([], [], [], "", 0, 0)
 Small = tuple[Site, Database, dict[str, Disk]]
