@@ -1480,7 +1480,7 @@ CREATE FUNCTION auth.roles() RETURNS TABLE(name text, kind text, definer_schemas
  SELECT r.name,
      r.kind,
      r.definer_schemas
-    FROM ( VALUES ('leads_owner'::text,'owner'::text,ARRAY[]::text[]), ('leads_auth'::text,'owner'::text,ARRAY['auth'::text]), ('leads_exec'::text,'owner'::text,ARRAY['api'::text]), ('leads_intake'::text,'owner'::text,ARRAY['api'::text, 'intake'::text]), ('leads_jobs'::text,'owner'::text,ARRAY['admin'::text, 'crm'::text, 'intake'::text, 'webhook'::text]), ('leads_audit'::text,'sealed'::text,ARRAY['audit'::text]), ('leads_eraser'::text,'sealed'::text,ARRAY['audit'::text]), ('leads_bi'::text,'group'::text,NULL::text[]), ('leads_api'::text,'login'::text,NULL::text[]), ('leads_worker'::text,'login'::text,NULL::text[]), ('leads_operator'::text,'login'::text,NULL::text[])) r(name, kind, definer_schemas);
+    FROM ( VALUES ('leads_owner'::text,'owner'::text,ARRAY[]::text[]), ('leads_auth'::text,'owner'::text,ARRAY['auth'::text]), ('leads_exec'::text,'owner'::text,ARRAY['api'::text]), ('leads_intake'::text,'owner'::text,ARRAY['api'::text, 'intake'::text]), ('leads_jobs'::text,'owner'::text,ARRAY['admin'::text, 'crm'::text, 'intake'::text, 'webhook'::text]), ('leads_audit'::text,'sealed'::text,ARRAY['audit'::text]), ('leads_eraser'::text,'sealed'::text,ARRAY['audit'::text]), ('leads_bi'::text,'group'::text,NULL::text[]), ('leads_api'::text,'login'::text,NULL::text[]), ('leads_worker'::text,'login'::text,NULL::text[]), ('leads_operator'::text,'login'::text,NULL::text[]), ('leads_router'::text,'login'::text,NULL::text[])) r(name, kind, definer_schemas);
 END;
 
 ALTER FUNCTION auth.roles() OWNER TO leads_owner;
@@ -3100,20 +3100,24 @@ COMMENT ON COLUMN auth.cell.is_only IS 'Always true: the table has one row at mo
 
 COMMENT ON COLUMN auth.cell.name IS 'The name in the directory of the cells.';
 
-CREATE FUNCTION admin.cell() RETURNS TABLE(name text, release text, organizations bigint, credentials bigint)
+CREATE FUNCTION admin.cell() RETURNS TABLE(name text, release text, organizations bigint, credentials bigint, is_prepared boolean)
     LANGUAGE sql STABLE SECURITY DEFINER
     BEGIN ATOMIC
  SELECT ( SELECT c.name
             FROM auth.cell c) AS name,
      api.release_version() AS release_version,
      count(DISTINCT r.organization_id) AS count,
-     count(r.digest) AS count
+     count(r.digest) AS count,
+     (EXISTS ( SELECT
+            FROM (pg_namespace n
+              JOIN pg_proc p ON ((p.pronamespace = n.oid)))
+           WHERE ((n.nspname = 'cell'::name) AND (p.proname = 'position'::name) AND has_schema_privilege('leads_operator'::name, n.oid, 'usage'::text) AND has_function_privilege('leads_operator'::name, p.oid, 'execute'::text)))) AS "exists"
     FROM admin.routed_credentials(NULL::uuid, NULL::integer) r(organization_id, is_moving, key_id, digest);
 END;
 
 ALTER FUNCTION admin.cell() OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.cell() IS 'The name of the cell, null if the database is none; the release of its schema; and the numbers of the organizations that it answers for and of their credentials.';
+COMMENT ON FUNCTION admin.cell() IS 'The name of the cell, null if the database is none; the release of its schema; the numbers of the organizations that it answers for and of their credentials; and whether a superuser has prepared it for moves, with the script of leads cells prepare.';
 
 CREATE FUNCTION admin.chain_heads(organization_id uuid DEFAULT NULL::uuid) RETURNS TABLE(organization_id uuid, head text, sealed_at text, unsealed bigint)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -25135,6 +25139,7 @@ GRANT USAGE ON SCHEMA admin TO leads_jobs;
 GRANT USAGE ON SCHEMA admin TO leads_operator;
 GRANT USAGE ON SCHEMA admin TO leads_worker;
 GRANT USAGE ON SCHEMA admin TO leads_eraser;
+GRANT USAGE ON SCHEMA admin TO leads_router;
 
 GRANT USAGE ON SCHEMA api TO leads_exec;
 GRANT USAGE ON SCHEMA api TO leads_jobs;
@@ -25308,6 +25313,7 @@ GRANT SELECT(key_id) ON TABLE auth.unannounced_key TO leads_eraser;
 
 REVOKE ALL ON FUNCTION admin.announce_keys(organization_ids uuid[], key_ids uuid[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.announce_keys(organization_ids uuid[], key_ids uuid[]) TO leads_operator;
+GRANT ALL ON FUNCTION admin.announce_keys(organization_ids uuid[], key_ids uuid[]) TO leads_router;
 
 REVOKE ALL ON FUNCTION api.schema_version() FROM PUBLIC;
 GRANT ALL ON FUNCTION api.schema_version() TO leads_owner;
@@ -25489,6 +25495,7 @@ GRANT SELECT(is_fenced) ON TABLE app.placement TO leads_audit;
 
 REVOKE ALL ON FUNCTION admin.routed_credentials(after uuid, batch integer, organization_ids uuid[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.routed_credentials(after uuid, batch integer, organization_ids uuid[]) TO leads_operator;
+GRANT ALL ON FUNCTION admin.routed_credentials(after uuid, batch integer, organization_ids uuid[]) TO leads_router;
 
 REVOKE ALL ON FUNCTION api.release_version() FROM PUBLIC;
 GRANT ALL ON FUNCTION api.release_version() TO leads_jobs;
@@ -25499,6 +25506,7 @@ GRANT INSERT(name) ON TABLE auth.cell TO leads_jobs;
 
 REVOKE ALL ON FUNCTION admin.cell() FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.cell() TO leads_operator;
+GRANT ALL ON FUNCTION admin.cell() TO leads_router;
 
 REVOKE ALL ON FUNCTION admin.chain_heads(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.chain_heads(organization_id uuid) TO leads_operator;
@@ -26148,6 +26156,7 @@ GRANT ALL ON FUNCTION admin.missing_keys(key_ids text[]) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.moves() FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.moves() TO leads_operator;
+GRANT ALL ON FUNCTION admin.moves() TO leads_router;
 
 REVOKE ALL ON FUNCTION admin.needed_keys(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.needed_keys(organization_id uuid) TO leads_operator;
@@ -26370,6 +26379,7 @@ GRANT ALL ON FUNCTION admin.try_scoring_model(organization_id uuid, lead_id uuid
 
 REVOKE ALL ON FUNCTION admin.unannounced_keys() FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.unannounced_keys() TO leads_operator;
+GRANT ALL ON FUNCTION admin.unannounced_keys() TO leads_router;
 
 REVOKE ALL ON FUNCTION admin.unbind_analyst(login text) FROM PUBLIC;
 
@@ -28188,4 +28198,5 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"role": "leads_migrator", "rolcanlogin": true, "rolsuper": false, "rolcreaterole": true, "rolcreatedb": false, "rolbypassrls": false, "rolreplication": false, "member_of": ["leads_auth", "leads_exec", "leads_intake", "leads_jobs", "leads_owner"]}
 -- {"role": "leads_operator", "rolcanlogin": true, "rolsuper": false, "rolcreaterole": false, "rolcreatedb": false, "rolbypassrls": false, "rolreplication": false, "member_of": []}
 -- {"role": "leads_owner", "rolcanlogin": false, "rolsuper": false, "rolcreaterole": false, "rolcreatedb": false, "rolbypassrls": false, "rolreplication": false, "member_of": []}
+-- {"role": "leads_router", "rolcanlogin": true, "rolsuper": false, "rolcreaterole": false, "rolcreatedb": false, "rolbypassrls": false, "rolreplication": false, "member_of": []}
 -- {"role": "leads_worker", "rolcanlogin": true, "rolsuper": false, "rolcreaterole": false, "rolcreatedb": false, "rolbypassrls": false, "rolreplication": false, "member_of": []}

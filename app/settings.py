@@ -48,6 +48,8 @@ class Settings:
     migrate_url: str | None
     operator_url: str | None
     worker_url: str | None
+    router_url: str | None
+    """The address of leads_router, whose password leads migrate --set-passwords sets. None: it stays as it is."""
     connections: int
     """Database connections of each server process, 1 to 100."""
     queue: int
@@ -142,6 +144,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
         migrate_url=address("LEADS_MIGRATE_URL"),
         operator_url=address("LEADS_OPERATOR_URL"),
         worker_url=address("LEADS_WORKER_URL"),
+        router_url=address("LEADS_ROUTER_URL"),
         connections=value("LEADS_CONNECTIONS", 8, _whole(1, 100)),
         queue=value("LEADS_QUEUE", 256, _whole(0, 10000)),
         prepared_statements=value("LEADS_PREPARED_STATEMENTS", True, _switch({"on": True, "off": False})),

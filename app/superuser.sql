@@ -126,7 +126,7 @@ begin
       select r.rolname
       from pg_catalog.pg_roles as r
       where
-        r.rolname in ('leads_api', 'leads_operator', 'leads_worker')
+        r.rolname in ('leads_api', 'leads_operator', 'leads_worker', 'leads_router')
         and not pg_has_role(r.oid, 'pg_use_reserved_connections', 'member')
     loop
       execute format('grant pg_use_reserved_connections to %I', v_login);

@@ -67,7 +67,7 @@ begin
     reset role;
     perform set_config('leads.key_digest', '', true);
     perform set_config('leads.request_id', '', true);
-    if act_as.actor in ('operator', 'migrator') then
+    if act_as.actor in ('operator', 'router', 'migrator') then
       perform set_config('session_authorization', 'leads_' || act_as.actor, true);
     elsif act_as.actor in ('ana', 'ben') then
       perform set_config('session_authorization', test.login(act_as.actor), true);
@@ -78,7 +78,7 @@ begin
 end $$;
 
 comment on function test.act_as(text, text) is
-  'Makes the session that of alice, bob, a stranger, ana, ben, the operator, the migrator or the dba. scope: the scope of '
+  'Makes the session that of alice, bob, a stranger, ana, ben, the operator, the router, the migrator or the dba. scope: the scope of '
   'alice''s or bob''s key.';
 
 create function test.act_inside(actor text, scope text default 'write')

@@ -1,4 +1,4 @@
-"""What the commands of cells ask a cell's database, as leads_operator.
+"""What the commands of cells ask a cell's database, as leads_router or leads_operator.
 
 One cell must not be able to change what the router does with the keys of another one. So what a cell says
 about its keys is checked before it becomes a line of the map.
@@ -15,7 +15,6 @@ from psycopg.rows import DictRow, dict_row
 
 from app import session
 from app.cells.claims import Claim, Claims
-from app.cells.files import Cell
 
 CHANNEL = "leads_keys"
 """A cell notifies it when a key is created."""
@@ -51,12 +50,14 @@ class State:
     release: str
     organizations: int
     credentials: int
+    is_prepared: bool
+    """Whether organizations can be moved: a superuser has run the script of leads cells prepare."""
 
 
-async def connect(cell: Cell) -> Connection:
+async def connect(url: str) -> Connection:
     """A connection in autocommit mode. Raises Error."""
     return await psycopg.AsyncConnection.connect(
-        session.address(cell.operator_url, session.COMMAND, "leads"), autocommit=True, row_factory=dict_row
+        session.address(url, session.COMMAND, "leads"), autocommit=True, row_factory=dict_row
     )
 
 
@@ -108,15 +109,6 @@ async def announce(connection: Connection, keys: Sequence[tuple[UUID, UUID]]) ->
 async def has(connection: Connection, id: UUID) -> bool:
     """Whether the cell answers for the organization, key, form or webhook. Raises Error."""
     return (await _call(connection, "admin.organization_of", id))[0]["organization_of"] is not None
-
-
-async def is_prepared(connection: Connection) -> bool:
-    """Whether organizations can be moved: a superuser has run leads cells prepare there. Raises Error."""
-    try:
-        await _call(connection, "cell.position", UUID(int=0))
-    except NOT_PREPARED:
-        return False
-    return True
 
 
 async def _call(connection: Connection, function: str, *arguments: Any) -> list[DictRow]:

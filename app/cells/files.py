@@ -42,6 +42,13 @@ class Cell:
     """The address of its database for leads_operator, without a password."""
     servers: tuple[str, ...]
     """Its API servers, each as host:port."""
+    router_url: str | None = None
+    """The address of its database for leads_router, without a password; None: leads_operator does its work, too."""
+
+    @property
+    def sync_url(self) -> str:
+        """The address for the commands that compare the cell with the routers."""
+        return self.router_url or self.operator_url
 
 
 def read(folder: Path) -> tuple[Cell, ...]:
@@ -62,12 +69,16 @@ def read(folder: Path) -> tuple[Cell, ...]:
 
 
 def _cell(path: Path, entry: object) -> Cell:
-    if not isinstance(entry, dict) or set(entry) != {"name", "operator_url", "servers"}:
-        raise Mistake(f"{path}: each [[cell]] has name, operator_url and servers, and nothing else.")
+    if not isinstance(entry, dict) or set(entry) - {"router_url"} != {"name", "operator_url", "servers"}:
+        raise Mistake(
+            f"{path}: each [[cell]] has name, operator_url and servers, may have router_url, and has nothing else."
+        )
     name, url, servers = entry["name"], entry["operator_url"], entry["servers"]
-    if not isinstance(name, str) or not isinstance(url, str) or not isinstance(servers, list):
-        raise Mistake(f"{path}: name and operator_url are strings, and servers is a list of strings.")
-    return Cell(name, url, tuple(str(server) for server in servers))
+    router_url = entry.get("router_url")
+    are_strings = all(isinstance(value, str) for value in (name, url, router_url or ""))
+    if not are_strings or not isinstance(servers, list):
+        raise Mistake(f"{path}: name, operator_url and router_url are strings, and servers is a list of strings.")
+    return Cell(name, url, tuple(str(server) for server in servers), router_url)
 
 
 def check(cells: Sequence[Cell]) -> None:
@@ -85,21 +96,13 @@ def check(cells: Sequence[Cell]) -> None:
                 raise Mistake(
                     f"{server!r} is not the address of an API server. Write host:port, such as 10.0.0.5:8000."
                 )
-        try:
-            parts = conninfo_to_dict(cell.operator_url)
-        except psycopg.ProgrammingError:
-            raise Mistake(
-                f"The operator_url of the cell {cell.name} is not an address such as "
-                "postgresql://leads_operator@db1.example.com/leads."
-            ) from None
-        if "password" in parts:
-            raise Mistake(
-                f"The operator_url of the cell {cell.name} has a password. Put it into a password file, and name the "
-                "file in the address (passfile=…) or in PGPASSFILE."
-            )
+        _check_address(f"The operator_url of the cell {cell.name}", cell.operator_url, "leads_operator")
+        if cell.router_url is not None:
+            _check_address(f"The router_url of the cell {cell.name}", cell.router_url, "leads_router")
     for what, values in (
         ("name", [cell.name for cell in cells]),
         ("operator_url", [cell.operator_url for cell in cells]),
+        ("router_url", [cell.router_url for cell in cells if cell.router_url is not None]),
         ("server", [server for cell in cells for server in cell.servers]),
     ):
         for value in values:
@@ -107,14 +110,30 @@ def check(cells: Sequence[Cell]) -> None:
                 raise Mistake(f"Two cells have the {what} {value}.")
 
 
+def _check_address(what: str, url: str, login: str) -> None:
+    try:
+        parts = conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        raise Mistake(f"{what} is not an address such as postgresql://{login}@db1.example.com/leads.") from None
+    if "password" in parts:
+        raise Mistake(
+            f"{what} has a password. Put it into a password file, and name the file in the address (passfile=…) or in "
+            "PGPASSFILE."
+        )
+
+
 def write(folder: Path, cells: Sequence[Cell]) -> None:
     """Writes the list, and an empty map if there is none: the router does not start without it."""
     check(cells)
     folder.mkdir(parents=True, exist_ok=True)
-    entries = [{"name": cell.name, "operator_url": cell.operator_url, "servers": list(cell.servers)} for cell in cells]
-    _replace(folder / LIST, [tomli_w.dumps({"cell": entries})])
+    _replace(folder / LIST, [tomli_w.dumps({"cell": [_entry(cell) for cell in cells]})])
     if not (folder / MAP).exists():
         _replace(folder / MAP, [])
+
+
+def _entry(cell: Cell) -> dict[str, object]:
+    own = {} if cell.router_url is None else {"router_url": cell.router_url}
+    return {"name": cell.name, "operator_url": cell.operator_url, **own, "servers": list(cell.servers)}
 
 
 def known_cell(cells: Sequence[Cell], name: str) -> Cell:

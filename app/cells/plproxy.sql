@@ -38,7 +38,7 @@ end $$;
 
 create schema if not exists router;
 revoke all on schema router from public;
-grant usage on schema router to leads_auth, leads_exec, leads_intake, leads_operator;
+grant usage on schema router to leads_auth, leads_exec, leads_intake, leads_operator, leads_router;
 comment on schema router is 'What the router of the cells has: the cell of each key, and the functions that call the cells.';
 create extension if not exists plproxy schema router;
 
@@ -75,7 +75,7 @@ begin
 end $$;
 
 revoke all on function router.lines(), router.change_lines(text[], text[], text[]) from public;
-grant execute on function router.lines(), router.change_lines(text[], text[], text[]) to leads_operator;
+grant execute on function router.lines(), router.change_lines(text[], text[], text[]) to leads_operator, leads_router;
 
 -- Raises the error of a cell as the cell raised it. PL/Proxy reports it as "f(1): [database] REMOTE ERROR: …" with "Remote
 -- hint: …", and leaves out the name of the constraint. If there was no answer, raises what is known about the outcome.

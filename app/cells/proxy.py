@@ -50,7 +50,7 @@ def _address(cell: Cell, addresses: Mapping[str, str]) -> str:
 class RouterTable:
     """The table of a router's database, with the interface of app.cells.router.RuntimeMap.
 
-    address: of the database, for leads_operator.
+    address: of the database, for leads_router.
     """
 
     def __init__(self, address: str) -> None:

@@ -131,7 +131,7 @@ class Sync:
             try:
                 if cell not in self._connections:
                     async with asyncio.timeout(PATIENCE):
-                        self._connections[cell] = await database.connect(cell)
+                        self._connections[cell] = await database.connect(cell.sync_url)
                 async with asyncio.timeout(patience):
                     return (await ask(self._connections[cell]),)
             except (psycopg.Error, TimeoutError) as error:
@@ -261,7 +261,7 @@ async def _watch(cell: Cell, wakeups: "asyncio.Queue[bool]") -> None:
     is_first = True
     while True:
         with contextlib.suppress(psycopg.Error):
-            async with await database.connect(cell) as connection:
+            async with await database.connect(cell.sync_url) as connection:
                 await connection.execute(f"listen {database.CHANNEL}")
                 # A key may have been created before we listened.
                 wakeups.put_nowait(not is_first)

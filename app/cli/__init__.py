@@ -66,10 +66,12 @@ def leads() -> None:
     LEADS_OPERATOR_URL  login leads_operator  organizations, keys, forms, webhooks, scoring, import, crm, audit, erase,
                                               export, and doctor without LEADS_MIGRATE_URL
     LEADS_WORKER_URL    login leads_worker    worker
+    LEADS_ROUTER_URL    login leads_router    migrate --set-passwords, in a cell. cells sync finds its addresses in the
+                                              directory of the cells
 
     The password of an address may be in a file, such as a container's secret:
-    DATABASE_PASSWORD_FILE, DATABASE_REPLICA_PASSWORD_FILE, LEADS_MIGRATE_PASSWORD_FILE, LEADS_OPERATOR_PASSWORD_FILE or
-    LEADS_WORKER_PASSWORD_FILE names it.
+    DATABASE_PASSWORD_FILE, DATABASE_REPLICA_PASSWORD_FILE, LEADS_MIGRATE_PASSWORD_FILE, LEADS_OPERATOR_PASSWORD_FILE,
+    LEADS_WORKER_PASSWORD_FILE or LEADS_ROUTER_PASSWORD_FILE names it.
 
     \b
     Other variables:

@@ -1,5 +1,5 @@
 """The database and the login that a command uses:
-one of four addresses, or the embedded server's.
+one of the addresses in the environment, or the embedded server's.
 """
 
 import json
@@ -26,13 +26,14 @@ _BATCH = 1000
 
 @dataclass(frozen=True)
 class Addresses:
-    """libpq connection strings of the four logins; None if the variable is not set."""
+    """libpq connection strings of the logins; None if the variable is not set."""
 
     api: str | None
     migrate: str | None
     operator: str | None
     worker: str | None
     is_embedded: bool
+    router: str | None = None
 
     def of_migrate(self) -> str:
         """The address of the migrating login. Raises Mistake."""
@@ -56,16 +57,16 @@ def addresses(*, bi_port: int | None = None, creates: bool = False, is_supervise
     """The addresses in the environment, or those of the embedded server,
     which runs until the block ends.
 
-    If one of the four variables is set, the embedded server isn't used. If there is a directory of cells,
-    the operator's address is that of a cell (app/cli/cell_choice.py). bi_port: the TCP port on
-    which the embedded server accepts analysts. creates: whether a missing database of the embedded
-    server is created. Otherwise it is a mistake. is_supervised: whether the embedded server is
+    If one of the variables is set, other than LEADS_ROUTER_URL, the embedded server isn't used. If there
+    is a directory of cells, the operator's address is that of a cell (app/cli/cell_choice.py).
+    bi_port: the TCP port on which the embedded server accepts analysts. creates: whether a missing
+    database of the embedded server is created. Otherwise it is a mistake. is_supervised: whether the embedded server is
     started again if it ends.
     Raises Mistake, SettingsError and EmbeddedError.
     """
     env = read()
     if env.database_url or env.migrate_url or env.operator_url or env.worker_url:
-        yield Addresses(env.database_url, env.migrate_url, env.operator_url, env.worker_url, False)
+        yield Addresses(env.database_url, env.migrate_url, env.operator_url, env.worker_url, False, env.router_url)
         return
     if not creates and not is_supervised and (env.cells_dir / "cells.toml").exists():
         # Imported here: other commands need none of it.

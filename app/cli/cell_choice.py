@@ -36,7 +36,7 @@ def operator_url(env: Settings) -> str:
 async def _find(cells: tuple[files.Cell, ...], id: UUID) -> tuple[list[files.Cell], list[str]]:
     async def ask(cell: files.Cell) -> bool | str:
         try:
-            async with asyncio.timeout(PATIENCE), await database.connect(cell) as connection:
+            async with asyncio.timeout(PATIENCE), await database.connect(cell.operator_url) as connection:
                 return await database.has(connection, id)
         except (database.Error, TimeoutError) as error:
             return unreachable(cell, error)

@@ -48,6 +48,12 @@ def cells() -> None:
     help="The address of the cell's database for the login leads_operator, without a password.",
 )
 @click.option(
+    "--router-url",
+    metavar="URL",
+    help="The address for the login leads_router, without a password: leads cells sync, check and list use it. "
+    "[default: they use the operator's]",
+)
+@click.option(
     "--server",
     "servers",
     multiple=True,
@@ -56,14 +62,14 @@ def cells() -> None:
     help="The address of an API server. Repeat the option for each one.",
 )
 @json_option
-def add(name: str, operator_url: str, servers: tuple[str, ...], as_json: bool) -> None:
+def add(name: str, operator_url: str, router_url: str | None, servers: tuple[str, ...], as_json: bool) -> None:
     """Add the cell NAME to the directory, or change it. Then renew the router's configuration.
 
     From then on, a response of the cell shows a new key only when leads cells sync has told the router.
     """
     folder = settings.read().cells_dir
     known = files.read(folder) if (folder / files.LIST).exists() else ()
-    cell = Cell(name, operator_url, servers)
+    cell = Cell(name, operator_url, servers, router_url)
     listed = [cell if each.name == name else each for each in known]
     listed = listed if cell in listed else [*listed, cell]
     files.check(listed)
@@ -196,20 +202,18 @@ class _Seen:
     state: database.State
     claims: Claims
     moves: list[DictRow]
-    is_prepared: bool
 
 
 async def _look(cell: Cell) -> _Seen | str:
     """What the cell says, or the sentence that it can't be reached."""
     try:
         async with asyncio.timeout(PATIENCE):
-            connection = await database.connect(cell)
+            connection = await database.connect(cell.sync_url)
         async with connection, asyncio.timeout(LONG_PATIENCE):
             return _Seen(
                 await database.read_state(connection),
                 await database.read_claims(connection),
                 await database.read_moves(connection),
-                await database.is_prepared(connection),
             )
     except (database.Error, TimeoutError) as error:
         return unreachable(cell, error)
@@ -223,7 +227,7 @@ def _look_at(known: tuple[Cell, ...]) -> list[_Seen | str]:
 
 
 async def _name(cell: Cell, name: str | None) -> None:
-    async with await database.connect(cell) as connection:
+    async with await database.connect(cell.operator_url) as connection:
         await database.name_cell(connection, name)
 
 
@@ -264,7 +268,7 @@ def _findings(folder: Path, sockets: tuple[str, ...]) -> Iterator[str]:
                     f"{row['since']}.{' The cell refuses its requests.' if is_fenced else ''} End its move: leads "
                     f"organizations move {row['organization_id']} --resume, or --abort"
                 )
-    prepared = {cell.name: each.is_prepared for cell, each in seen.items() if not isinstance(each, str)}
+    prepared = {cell.name: each.state.is_prepared for cell, each in seen.items() if not isinstance(each, str)}
     if any(prepared.values()):
         # If no cell is prepared, nothing is to be moved.
         for name in (name for name, is_prepared in prepared.items() if not is_prepared):

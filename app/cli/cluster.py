@@ -50,6 +50,6 @@ def admin_grants(login: str) -> str:
     return (
         f"Run as a superuser: grant leads_owner, leads_auth, leads_exec, leads_intake, leads_jobs to {name} with "
         "admin true, inherit true, set true; grant leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, "
-        f"leads_operator to {name} with admin true, inherit false, set false; (For PostgreSQL 15: with admin option.) "
-        "leads doctor also lists the analysts' logins."
+        f"leads_operator, leads_router to {name} with admin true, inherit false, set false; (For PostgreSQL 15: with "
+        "admin option.) leads doctor also lists the analysts' logins."
     )

@@ -210,6 +210,9 @@ def give_passwords(addresses: Addresses, *, is_confirmed: bool) -> None:
         "LEADS_OPERATOR_URL": ("leads_operator", addresses.operator),
         "LEADS_WORKER_URL": ("leads_worker", addresses.worker),
     }
+    if addresses.router:
+        # Only a cell needs this login.
+        urls["LEADS_ROUTER_URL"] = ("leads_router", addresses.router)
     passwords = {}
     for name, (login, url) in urls.items():
         address = conninfo_to_dict(url or "")

@@ -20,7 +20,7 @@ from app.embedded.account import can_run, check_reachable, subprocess_options, u
 from app.embedded.errors import EmbeddedError, explain
 from app.embedded.process import Server
 
-LOGINS = ("postgres", "leads_migrator", "leads_api", "leads_operator", "leads_worker")
+LOGINS = ("postgres", "leads_migrator", "leads_api", "leads_operator", "leads_worker", "leads_router")
 """The roles that the current user may connect as, without a password, through the socket."""
 
 _HBA = f"""\

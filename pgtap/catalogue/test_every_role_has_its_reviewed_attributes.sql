@@ -1,5 +1,5 @@
 begin;
-select plan(9);
+select plan(10);
 
 create view test.role_out_of_form as
 select e.name as finding
@@ -23,7 +23,7 @@ select is_kept('test.role_out_of_form');
 select is_reported('test.role_out_of_form', 'alter role ' || c.fault, c.finding)
 from (values
   ('leads_exec bypassrls', 'leads_exec'), ('leads_api superuser', 'leads_api'), ('leads_auth login', 'leads_auth'),
-  ('leads_operator createrole', 'leads_operator'), ('leads_worker nologin', 'leads_worker'),
+  ('leads_operator createrole', 'leads_operator'), ('leads_worker nologin', 'leads_worker'), ('leads_router nologin', 'leads_router'),
   ('leads_bi replication', 'leads_bi'),
   ('leads_api set search_path = api', 'leads_api'), ('leads_jobs rename to leads_chores', 'leads_jobs')
 ) as c (fault, finding);

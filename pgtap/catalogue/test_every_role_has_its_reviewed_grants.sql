@@ -1,5 +1,5 @@
 begin;
-select plan(13);
+select plan(14);
 
 -- The privileges of each role on objects that it doesn't own.
 create view test.granted as
@@ -170,6 +170,14 @@ from (values
     execute on admin.take_over
     execute on admin.unfence
     execute on admin.unfinished
+  '),
+  ('leads_router', '
+    usage on schema admin
+    execute on admin.announce_keys
+    execute on admin.cell
+    execute on admin.moves
+    execute on admin.routed_credentials
+    execute on admin.unannounced_keys
   '),
   ('leads_worker', '
     usage on schema admin
@@ -981,6 +989,9 @@ from (values
   ),
   ('grant execute on function auth.key_id() to leads_api', 'leads_api: execute on auth.key_id'),
   ('grant usage on schema app to leads_api', 'leads_api: usage on schema app'),
+  (
+    'grant execute on function admin.revoke_key(uuid) to leads_router', 'leads_router: execute on admin.revoke_key'
+  ),
   ('grant execute on function api.get_lead(uuid) to public', 'public: execute on api.get_lead'),
   ('grant select on api.route to public', 'public: select on api.route'),
   ('grant usage on schema app to leads_bi', 'leads_bi: usage on schema app'),

@@ -1,5 +1,5 @@
 begin;
-select plan(8);
+select plan(9);
 
 -- From PostgreSQL 16 on, the creator of a role has ADMIN OPTION. That alone doesn't allow SET ROLE.
 create view test.member_too_many as
@@ -30,7 +30,8 @@ select is_reported(
 )
 from (values
   ('leads_exec', 'leads_api'), ('leads_owner', 'somebody'), ('leads_audit', 'somebody'), ('leads_audit', 'leads_owner'),
-  ('leads_api', 'somebody'), ('pg_read_all_data', 'leads_api'), ('leads_operator', 'leads_worker')
+  ('leads_api', 'somebody'), ('pg_read_all_data', 'leads_api'), ('leads_operator', 'leads_worker'),
+  ('leads_operator', 'leads_router')
 ) as c (role, member);
 
 select * from finish();

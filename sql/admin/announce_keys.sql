@@ -12,4 +12,4 @@ end;
 comment on function admin.announce_keys(uuid[], uuid[]) is
   'Notes that the router knows these keys. organization_ids: the organization of each key.';
 
-grant execute on function admin.announce_keys(uuid[], uuid[]) to leads_operator;
+grant execute on function admin.announce_keys(uuid[], uuid[]) to leads_operator, leads_router;

@@ -14,6 +14,6 @@ comment on view admin.import_line is
   'same transaction.';
 
 revoke all on admin.import_line
-from leads_owner, leads_auth, leads_exec, leads_intake, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
+from leads_owner, leads_auth, leads_exec, leads_intake, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator, leads_router;
 
 grant insert on admin.import_line to leads_operator;

@@ -14,4 +14,4 @@ $$The organizations that move to or from this cell, and those whose rows are lef
 
 state: see app.placement. cell: the other cell. handed_over_at: since when the other cell may have taken over; null: it has not.$$;
 
-grant execute on function admin.moves() to leads_operator;
+grant execute on function admin.moves() to leads_operator, leads_router;

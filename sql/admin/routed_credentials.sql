@@ -29,4 +29,4 @@ An organization without a credential has one row, without a key. after: the last
 batch: the number of organizations; null: all. organization_ids: only these. is_moving: the cell refuses its requests until it has
 moved.$$;
 
-grant execute on function admin.routed_credentials(uuid, integer, uuid[]) to leads_operator;
+grant execute on function admin.routed_credentials(uuid, integer, uuid[]) to leads_operator, leads_router;

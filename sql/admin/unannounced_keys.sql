@@ -10,4 +10,4 @@ end;
 
 comment on function admin.unannounced_keys() is 'The keys whose responses wait for the router. A database that is no cell has none.';
 
-grant execute on function admin.unannounced_keys() to leads_operator;
+grant execute on function admin.unannounced_keys() to leads_operator, leads_router;

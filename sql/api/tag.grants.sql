@@ -1,5 +1,5 @@
 -- api.tag - the privileges on a table of the reference.
 set local role leads_owner;
-revoke all on api.tag from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
+revoke all on api.tag from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator, leads_router;
 
 grant select on api.tag to leads_exec;

@@ -1,6 +1,6 @@
 -- app.idempotency_key - the privileges on the table.
 set local role leads_owner;
-revoke all on app.idempotency_key from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
+revoke all on app.idempotency_key from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator, leads_router;
 
 grant select, insert, update, delete on app.idempotency_key to leads_exec;
 grant select (organization_id, key_digest, created_at), delete on app.idempotency_key to leads_jobs;

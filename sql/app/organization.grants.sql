@@ -1,6 +1,6 @@
 -- app.organization - the privileges on the table.
 set local role leads_owner;
-revoke all on app.organization from leads_auth, leads_exec, leads_intake, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
+revoke all on app.organization from leads_auth, leads_exec, leads_intake, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator, leads_router;
 
 grant references on app.organization to leads_auth;
 grant select on app.organization to leads_exec;

@@ -1,6 +1,6 @@
 -- audit.event - the privileges on the audit log.
 set local role leads_owner;
-revoke all on audit.event from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
+revoke all on audit.event from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator, leads_router;
 
 grant select on audit.event to leads_exec;
 -- admin.seal_events, admin.verify_chain

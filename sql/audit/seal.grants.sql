@@ -1,6 +1,6 @@
 -- audit.seal - the privileges on the seals.
 set local role leads_owner;
-revoke all on audit.seal from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
+revoke all on audit.seal from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator, leads_router;
 
 grant select on audit.seal to leads_exec;
 grant

@@ -27,7 +27,9 @@ begin atomic
     -- The worker.
     ('leads_worker', 'login', null),
     -- The command line.
-    ('leads_operator', 'login', null)
+    ('leads_operator', 'login', null),
+    -- leads cells sync.
+    ('leads_router', 'login', null)
   ) as r (name, kind, definer_schemas);
 end;
 

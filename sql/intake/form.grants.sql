@@ -1,7 +1,7 @@
 -- intake.form - the privileges on the table.
 set local role leads_owner;
 revoke all on intake.form
-from leads_auth, leads_exec, leads_intake, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
+from leads_auth, leads_exec, leads_intake, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator, leads_router;
 
 -- api.submit_form locks the row, which requires UPDATE on a column. The policy refuses each change.
 grant select, update (organization_id) on intake.form to leads_intake;

@@ -1,7 +1,7 @@
 -- intake.submission - the privileges on the table.
 set local role leads_owner;
 revoke all on intake.submission
-from leads_auth, leads_exec, leads_intake, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
+from leads_auth, leads_exec, leads_intake, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator, leads_router;
 
 grant
   select (organization_id, id, form_id, event_digest, content_digest, outcome),

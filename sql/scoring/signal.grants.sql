@@ -1,7 +1,7 @@
 -- scoring.signal - the privileges on the table.
 set local role leads_owner;
 revoke all on scoring.signal
-from leads_auth, leads_exec, leads_intake, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
+from leads_auth, leads_exec, leads_intake, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator, leads_router;
 
 grant select, insert (id, organization_id, lead_id, type, value, observed_at, dedupe_key) on scoring.signal
 to leads_exec, leads_intake, leads_jobs;

@@ -1,7 +1,7 @@
 -- webhook.delivery - the privileges on the table.
 set local role leads_owner;
 revoke all on webhook.delivery
-from leads_auth, leads_exec, leads_intake, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
+from leads_auth, leads_exec, leads_intake, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator, leads_router;
 
 grant
   select,

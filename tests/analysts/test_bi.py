@@ -539,11 +539,14 @@ def test_two_databases_of_one_cluster_share_the_logins(place: Place) -> None:
         place.sql("drop database staging with (force)")
     printed(place.leads("bi", "revoke", "moe"))
     # One database is not asked about.
-    alone = place.leads(
-        "migrate", "--set-passwords", **passwords | {"LEADS_MIGRATE_URL": place.server.url("leads_migrator")}
-    )
-    assert alone.returncode == 0
-    place.sql("alter role leads_api password null")
+    alone = {**passwords, "LEADS_MIGRATE_URL": place.server.url("leads_migrator")}
+    done = place.leads("migrate", "--set-passwords", **alone)
+    assert (done.returncode, "leads_router" in done.stderr) == (0, False)
+    router = place.server.url("leads_router") + "&password=secret"
+    done = place.leads("migrate", "--set-passwords", **alone, LEADS_ROUTER_URL=router)
+    assert "leads_router: the password in LEADS_ROUTER_URL is set." in done.stderr
+    assert place.sql(is_set.replace("leads_api", "leads_router")) == [(True,)]
+    place.sql("alter role leads_api password null; alter role leads_router password null")
 
 
 # leads psql
@@ -634,7 +637,7 @@ def test_what_pg_upgrade_from_15_does_not_restore_is_found_and_granted(place: Pl
         pytest.skip("PostgreSQL 16 or later")
     place.analyst("ula")
     acting = ["leads_owner", "leads_auth", "leads_exec", "leads_jobs"]
-    others = ["leads_audit", "leads_eraser", "leads_bi", "leads_api", "leads_worker", "leads_operator"]
+    others = ["leads_audit", "leads_eraser", "leads_bi", "leads_api", "leads_worker", "leads_operator", "leads_router"]
     for role in (*acting, *others, "ula"):
         place.sql(f"revoke {role} from leads_migrator cascade")
     place.sql(f"grant {', '.join(acting)} to leads_migrator")

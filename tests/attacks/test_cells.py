@@ -367,7 +367,7 @@ def lying(cells: Cells, lie: str, eve: str, victim: str, key: str, number: str) 
         "create function admin.routed_credentials(uuid, integer, uuid[] default null) returns table (organization_id uuid, "
         f"is_moving boolean, key_id uuid, digest text) language sql as $lie$ {body} $lie$"
     )
-    database.sql("grant execute on function admin.routed_credentials to leads_operator")
+    database.sql("grant execute on function admin.routed_credentials to leads_operator, leads_router")
 
 
 def honest(cells: Cells) -> None:

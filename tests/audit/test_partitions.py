@@ -87,7 +87,7 @@ def test_a_partition_refuses_changes_by_its_own_name(database: Database, table: 
         assert error.value.sqlstate == "PT409"
 
 
-@pytest.mark.parametrize("login", ["leads_api", "leads_worker", "leads_operator"])
+@pytest.mark.parametrize("login", ["leads_api", "leads_worker", "leads_operator", "leads_router"])
 def test_no_login_reads_a_partition_by_its_own_name(database: Database, login: str) -> None:
     for table in ("event", "seal"):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):

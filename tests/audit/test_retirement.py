@@ -552,7 +552,7 @@ def test_a_history_is_not_written_into_a_retired_year(old: Database) -> None:
 
 def test_nobody_reads_or_changes_a_retired_year(old: Database, tmp_path: Path, keys: Keys) -> None:
     retire(old, tmp_path, keys)
-    logins = ("leads_api", "leads_worker", "leads_operator")
+    logins = ("leads_api", "leads_worker", "leads_operator", "leads_router")
     calls = (
         f"admin.drop_year({OLD})",
         "admin.retirable_years(2016)",

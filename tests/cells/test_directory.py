@@ -31,10 +31,12 @@ pytestmark = needs_router
 
 @pytest.fixture(scope="module", autouse=True)
 def named(cells: Cells) -> None:
-    """The cells have their names, as leads cells add gives them."""
+    """The cells have their names, as leads cells add gives them. Only east has an address for leads_router."""
     for cell in files.read(cells.folder):
-        servers = [part for server in cell.servers for part in ("--server", server)]
-        printed(cells.leads("cells", "add", cell.name, "--operator-url", cell.operator_url, *servers))
+        assert cell.router_url
+        options = [part for server in cell.servers for part in ("--server", server)]
+        options += ["--router-url", cell.router_url] if cell.name == "east" else []
+        printed(cells.leads("cells", "add", cell.name, "--operator-url", cell.operator_url, *options))
 
 
 @pytest.fixture
@@ -254,6 +256,32 @@ def test_a_cell_that_is_not_prepared_is_reported_beside_one_that_is(cells: Cells
         cells.databases["west"].sql("drop schema cell cascade")
 
 
+def test_sync_check_and_list_need_no_password_of_the_operator(cells: Cells) -> None:
+    known = files.read(cells.folder)
+    organization = cells.make_organization("west")
+    try:
+        files.write(
+            cells.folder,
+            [
+                replace(
+                    cell,
+                    operator_url=cell.operator_url.replace("leads_operator", "leads_nobody"),
+                    router_url=cells.databases[cell.name].url("leads_router"),
+                )
+                for cell in known
+            ],
+        )
+        printed(cells.leads("cells", "sync", "--once"))
+        assert cells.client(organization.keys["read"]).get("/organizations/me").status_code == 200
+        assert printed(cells.leads("cells", "check")) == "Nothing found."
+        listed = json.loads(printed(cells.leads("cells", "list", "--json")))
+        assert [each["is_reachable"] for each in listed] == [True, True]
+        # The control: the operator's address is wrong.
+        assert "leads_nobody" in mistake(cells.leads("organizations", "list", LEADS_CELL="east"))
+    finally:
+        files.write(cells.folder, known)
+
+
 def test_two_owners_keep_the_line_and_are_reported(cells: Cells) -> None:
     organization = cells.make_organization("east")
     printed(cells.leads("cells", "sync", "--once"))
@@ -351,17 +379,25 @@ def test_a_list_that_can_not_be_used_is_explained(cells: Cells, tmp_path: Path) 
     assert "is not a name of a cell" in add("East", "--operator-url", url, "--server", "127.0.0.1:1")
     assert "host:port" in add("east", "--operator-url", url, "--server", "127.0.0.1")
     assert "has a password" in add("east", "--operator-url", url + "&password=x", "--server", "127.0.0.1:1")
+    router = ("--router-url", cells.databases["east"].url("leads_router"))
+    for address in (router[1] + "&password=x", "x"):
+        assert "The router_url of the cell east" in add(
+            "east", "--operator-url", url, "--router-url", address, "--server", "127.0.0.1:1"
+        )
     assert "is the cell east" in add("other", "--operator-url", url, "--server", "127.0.0.1:1")
     assert not (tmp_path / "new").exists()
     assert "Add the first cell" in mistake(cells.leads("cells", "list", LEADS_CELLS_DIR=str(tmp_path / "new")))
-    taken = files.read(cells.folder)[0].servers[0]
+    server = files.read(cells.folder)[0].servers[0]
     west = cells.databases["west"].url("leads_operator")
     assert "Two cells have the server" in mistake(
-        cells.leads("cells", "add", "north", "--operator-url", west + "&application_name=b", "--server", taken)
+        cells.leads("cells", "add", "north", "--operator-url", west + "&application_name=b", "--server", server)
     )
+    taken = ("--operator-url", west + "&application_name=b", *router, "--server", "127.0.0.1:1")
+    assert "Two cells have the router_url" in mistake(cells.leads("cells", "add", "north", *taken))
     for text, expected in (
         ("cell = 1", "table [[cell]]"),
         ("[[cell]]\nname = 'a'", "operator_url"),
+        ("[[cell]]\nname = 'a'\noperator_url = 'a=b'\nservers = ['a:1']\nrouter_url = 1", "router_url are strings"),
         ("x", "can't be read"),
     ):
         (tmp_path / files.LIST).write_text(text)

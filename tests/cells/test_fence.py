@@ -336,7 +336,7 @@ def test_only_rows_of_an_arriving_or_a_moved_organization_can_be_deleted(source:
     assert verdict(source, acme.id)["holds"]
 
 
-@pytest.mark.parametrize("login", ["leads_api", "leads_worker", "leads_operator", "analyst"])
+@pytest.mark.parametrize("login", ["leads_api", "leads_worker", "leads_operator", "leads_router", "analyst"])
 def test_no_login_can_forge_a_placement_or_open_a_fence(source: Database, target: Database, login: str) -> None:
     """Neither with SQL, nor with a claim that it sets itself: the fence holds on the connection of the server, too."""
     acme = make_organization(source)

@@ -68,14 +68,14 @@ def entrance(
         servers = {name: [new_server(database)] for name, database in databases.items()}
         cells = make_cells(tmp_path_factory.mktemp("plproxy"), databases, servers)
         script = printed(cells.leads("cells", "plproxy"))
-        operator = router.database.url("leads_operator")
-        cells.environ["LEADS_ROUTER_SOCKET"] = operator
+        table = router.database.url("leads_router")
+        cells.environ["LEADS_ROUTER_SOCKET"] = table
         with router.database.connect() as connection:
             for _ in range(2):  # it may be run again
                 connection.execute(script.encode())
         named = dict(zip(NAMES, hosts, strict=True))
         with cells.opened:
-            yield Entrance(cells, new_server(router.database), proxy.RouterTable(operator), router, named)
+            yield Entrance(cells, new_server(router.database), proxy.RouterTable(table), router, named)
 
 
 @dataclass(frozen=True)
@@ -255,8 +255,10 @@ def test_the_reference_is_the_same(entrance: Entrance) -> None:
 def test_leads_cells_sync_keeps_the_table_and_announces_new_keys(entrance: Entrance, tmp_path: Path) -> None:
     cells = entrance.cells
     for cell in files.read(cells.folder):
-        servers = [part for server in cell.servers for part in ("--server", server)]
-        printed(cells.leads("cells", "add", cell.name, "--operator-url", cell.operator_url, *servers))
+        assert cell.router_url
+        options = [part for server in cell.servers for part in ("--server", server)]
+        options += ["--operator-url", cell.operator_url, "--router-url", cell.router_url]
+        printed(cells.leads("cells", "add", cell.name, *options))
     organization = cells.make_organization("west")
     printed(cells.leads("cells", "sync", "--once"))
     assert printed(cells.leads("cells", "check")) == "Nothing found."
@@ -276,9 +278,10 @@ def test_leads_cells_sync_keeps_the_table_and_announces_new_keys(entrance: Entra
     lines = entrance.table.lines()
     entrance.table.change(lines, {**{d: str(c) for d, c in lines.items()}, "0" * 64: "east"})
     assert "has lines of 1 key that no cell has" in cells.leads("cells", "check").stdout
-    # The operator's login of the router's database has no other way to the table, and the server's has none.
+    # The logins of the commands have no other way to the table, and the server's has none.
     for login, statement in (
         ("leads_operator", "select from router.key"),
+        ("leads_router", "select from router.key"),
         ("leads_api", "select from router.lines()"),
         ("leads_api", "select router.caller(0, '', '')"),
     ):
@@ -512,7 +515,7 @@ def test_with_sql_in_the_router_an_organization_is_reached_only_with_its_key(ent
         # The control: with the key, the cell answers.
         assert victim.id in str(answer("1", claim))
 
-    for login in ("leads_api", "leads_worker", "leads_operator"):
+    for login in ("leads_api", "leads_worker", "leads_operator", "leads_router"):
         with entrance.host.database.connect(login) as session:
             for statement in (
                 "table router.key",

@@ -23,7 +23,7 @@ from tools import lint_sql
 _REACHABLE = """
 select distinct p.pronamespace::regnamespace || '.' || p.proname
 from pg_proc as p
-cross join unnest(array['leads_api', 'leads_worker', 'leads_operator']) as l (login)
+cross join unnest(array['leads_api', 'leads_worker', 'leads_operator', 'leads_router']) as l (login)
 where p.pronamespace::regnamespace::text = any (array['admin', 'api', 'app', 'audit', 'auth', 'crm', 'intake', 'scoring', 'webhook'])
   and has_function_privilege(l.login, p.oid, 'execute') and has_schema_privilege(l.login, p.pronamespace, 'usage')
 union all

@@ -11,6 +11,7 @@ ADDRESSES = {
     "migrate_url": ("LEADS_MIGRATE_URL", "LEADS_MIGRATE_PASSWORD_FILE"),
     "operator_url": ("LEADS_OPERATOR_URL", "LEADS_OPERATOR_PASSWORD_FILE"),
     "worker_url": ("LEADS_WORKER_URL", "LEADS_WORKER_PASSWORD_FILE"),
+    "router_url": ("LEADS_ROUTER_URL", "LEADS_ROUTER_PASSWORD_FILE"),
 }
 URL = "postgresql://leads_api@db.example:5433/leads?sslmode=require"
 

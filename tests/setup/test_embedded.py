@@ -301,7 +301,7 @@ def test_no_login_is_trusted(shared: tuple[Path, embedded.Server]) -> None:
         maps = connection.execute(
             "select map_name, sys_name, pg_username, error from pg_ident_file_mappings"
         ).fetchall()
-    logins = ("postgres", "leads_migrator", "leads_api", "leads_operator", "leads_worker")
+    logins = ("postgres", "leads_migrator", "leads_api", "leads_operator", "leads_worker", "leads_router")
     assert rules == [
         ("local", list(logins), None, "peer", ["map=leads"], None),
         ("local", ["+leads_bi"], None, "scram-sha-256", None, None),

@@ -88,7 +88,12 @@ class Cells:
 def make_cells(folder: Path, databases: Mapping[str, Database], servers: Mapping[str, Sequence[Server]]) -> Cells:
     """Writes the directory of these cells. A cell may have no server that answers."""
     listed = [
-        Cell(name, database.url("leads_operator"), tuple(s.base.removeprefix("http://") for s in servers[name]))
+        Cell(
+            name,
+            database.url("leads_operator"),
+            tuple(s.base.removeprefix("http://") for s in servers[name]),
+            database.url("leads_router"),
+        )
         for name, database in databases.items()
     ]
     files.write(folder, listed)

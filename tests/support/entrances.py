@@ -42,8 +42,11 @@ class _Fleet:
 
     def list_cells(self, *servers: str) -> Cells:
         """Writes the directory, with an API server of each cell."""
-        cells = zip(self.databases.items(), servers, strict=True)
-        files.write(self.folder, [Cell(name, database.url("leads_operator"), (s,)) for (name, database), s in cells])
+        cells = [
+            Cell(name, database.url("leads_operator"), (server,), database.url("leads_router"))
+            for (name, database), server in zip(self.databases.items(), servers, strict=True)
+        ]
+        files.write(self.folder, cells)
         return Cells(self.folder, self.databases, {}, environ={"LEADS_CELLS_DIR": str(self.folder)})
 
     def follow(self, cells: Cells) -> None:
@@ -107,7 +110,7 @@ class Entrances:
             # A copy, which has the routes that the test has added. The script refuses a database with organizations.
             fleet.routed = create_database(east.server, f"{east.name}_router", east.name)
             fleet.routed.sql("set session_replication_role = replica; delete from app.organization")
-            fleet.sockets = [fleet.routed.url("leads_operator")]
+            fleet.sockets = [fleet.routed.url("leads_router")]
             # The cells are databases of the same server, which connects to itself.
             with Path(east.sql("show ident_file")[0]["ident_file"]).open("a") as file:
                 file.write(f"leads {account.server_account().pw_name} leads_api\n")

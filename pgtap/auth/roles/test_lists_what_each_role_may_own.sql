@@ -3,7 +3,7 @@ select plan(3);
 
 select results_eq(
   $$select r.kind, count(*) from auth.roles() as r group by r.kind order by r.kind collate "C"$$,
-  $$values ('group', 1::bigint), ('login', 3), ('owner', 5), ('sealed', 2)$$,
+  $$values ('group', 1::bigint), ('login', 4), ('owner', 5), ('sealed', 2)$$,
   'the kinds of roles'
 );
 select is_empty(

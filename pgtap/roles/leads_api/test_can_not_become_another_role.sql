@@ -1,5 +1,5 @@
 begin;
-select plan(10);
+select plan(11);
 
 create table test.other_role as select r.name from auth.roles() as r where r.name <> 'leads_api';
 grant select on test.other_role to public;
