@@ -1734,6 +1734,12 @@ CREATE FUNCTION admin.analyst_findings() RETURNS TABLE(subject text, finding tex
             FROM admin.membership m
            WHERE ((m.member_id = s.usesysid) AND (m.granted_kind = 'group'::text) AND (NOT m.is_member_ours) AND (NOT m.is_migrating)))))
  UNION ALL
+  SELECT format('session %s of %I'::text, s.pid, s.usename) AS format,
+     format('A transaction on a replica is open since %s transactions ago. VACUUM keeps each row that was deleted since then.'::text, age(s.backend_xmin)) AS format,
+     'On the replica, as a superuser, run: select pid, usename, xact_start from pg_stat_activity where backend_xmin is not null order by xact_start; and end the session with pg_terminate_backend(pid). With hot_standby_feedback = off, the replica cancels such a query instead'::text
+    FROM pg_stat_activity s
+   WHERE ((s.datid IS NULL) AND (s.usesysid IS NOT NULL) AND (age(s.backend_xmin) > 1000000))
+ UNION ALL
   SELECT ('table '::text || t.name),
      'Analysts may read the table, and no restrictive policy limits them to their organization.'::text,
      format('create policy %I on %s as restrictive for all to %I using ((select auth.analyst_organization_id()) = organization_id);'::text, ((c.relname)::text || '_bi_all'::text), t.name, g.name) AS format

@@ -25,6 +25,7 @@ from app.cli.addresses import Addresses, addresses, call, connect
 from app.cli.cluster import analysts_elsewhere
 from app.cli.keys import Instant
 from app.cli.output import Group, Mistake, json_option, one, rows
+from app.cli.replicas import OF_DROPPED_LOGINS, end_sessions
 
 _PORT = 5433
 _CONNECTIONS = 20
@@ -115,7 +116,7 @@ def alter(login: str, connections: int, as_json: bool) -> None:
 def rotate(login: str, as_json: bool) -> None:
     """Give the analyst LOGIN a new password, and print its address.
 
-    The command ends the login's sessions.
+    The command ends the login's sessions, except on replicas.
     """
     with _migrator() as (urls, connection):
         password, verifier = _new_password(connection, login)
@@ -124,8 +125,10 @@ def rotate(login: str, as_json: bool) -> None:
         _retry(connection, "rotate", "admin.alter_analyst", login, None, verifier)
         _retry(connection, "rotate", "admin.end_analyst_sessions", login)
         url, is_open = _address(urls, connection, login, password)
+        replicas = _replicas(connection)
     one({"login": login, "password": password, "url": url}, url, as_json)
     _say_if_closed(url, is_open)
+    _say_if_replicated(replicas, f"usename = '{login}'")
 
 
 @bi.command("list")
@@ -144,7 +147,7 @@ def list_(organization: UUID | None, as_json: bool) -> None:
 @click.argument("login")
 @json_option
 def revoke(login: str, as_json: bool) -> None:
-    """End the sessions of the analyst LOGIN, and drop the login."""
+    """End the sessions of the analyst LOGIN, except on replicas, and drop the login."""
     with _migrator() as (urls, connection):
         if login not in {row["login"] for row in call(connection, "admin.analysts", None)}:
             analysts, _ = analysts_elsewhere(connection, urls.of_migrate())
@@ -154,7 +157,9 @@ def revoke(login: str, as_json: bool) -> None:
                     "the LEADS_MIGRATE_URL of that database."
                 )
         revoke_login(connection, login)
+        replicas = _replicas(connection)
     one({"login": login, "state": "dropped"}, f"The login {login} is dropped.", as_json)
+    _say_if_replicated(replicas, OF_DROPPED_LOGINS)
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -282,6 +287,20 @@ def _say_if_closed(url: str, is_open: bool) -> None:
     if not is_open:
         port = conninfo_to_dict(url)["port"]
         click.echo(f"No server accepts connections there yet. Run: leads serve --bi-port {port}", err=True)
+
+
+def _replicas(connection: psycopg.Connection[DictRow]) -> int:
+    """The number of servers that follow the connection's server."""
+    return len(call(connection, "pg_stat_get_wal_senders"))
+
+
+def _say_if_replicated(replicas: int, condition: str) -> None:
+    if replicas:
+        click.echo(
+            f"Servers that replicate this one: {replicas}. The login's sessions there are still open. If analysts use "
+            f"them, run on each, a moment later, as a superuser: {end_sessions(condition)}",
+            err=True,
+        )
 
 
 def _demo(connection: psycopg.Connection[DictRow]) -> UUID:

@@ -18,6 +18,9 @@ from app.server.replicas import name_of
 PATIENCE = 2
 """Seconds that a connection to a replica may take. The server starts without a replica that is silent."""
 
+OF_DROPPED_LOGINS = "usesysid is not null and usename is null"
+"""The condition on pg_stat_activity for the sessions of logins that were dropped."""
+
 
 def check(url: str, replica_urls: Sequence[str]) -> None:
     """Raises Mistake if the database can't say which changes a replica must have, or if an address is that
@@ -95,6 +98,16 @@ def _state(connection: psycopg.Connection[DictRow], position: str, most_lag: int
     if int(settings["recovery_min_apply_delay"]) > most_lag * 1000:
         fault = "It replays each change later than LEADS_REPLICA_LAG."
         yield fault, _set("recovery_min_apply_delay = 0")
+    logins = {row["usesysid"] for row in call(connection, "pg_stat_get_activity", None)} - {None}
+    names = [str(call(connection, "pg_get_userbyid", login)[0]["pg_get_userbyid"]) for login in logins]
+    if any(name.startswith("unknown (OID=") for name in names):
+        fault = "It has sessions of a login that was dropped, such as a revoked analyst's."
+        yield fault, f"/* on the replica, as a superuser */ {end_sessions(OF_DROPPED_LOGINS)}"
+
+
+def end_sessions(condition: str) -> str:
+    """What a superuser runs on a replica to end sessions. condition: on pg_stat_activity."""
+    return f"select pg_terminate_backend(pid) from pg_stat_activity where {condition};"
 
 
 def _set(setting: str) -> str:

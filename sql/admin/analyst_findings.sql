@@ -114,6 +114,22 @@ begin atomic
     )
   union all
   select
+    format('session %s of %I', s.pid, s.usename),
+    format(
+      'A transaction on a replica is open since %s transactions ago. VACUUM keeps each row that was deleted since then.',
+      age(s.backend_xmin)
+    ),
+    'On the replica, as a superuser, run: select pid, usename, xact_start from pg_stat_activity where backend_xmin is not null '
+    'order by xact_start; and end the session with pg_terminate_backend(pid). With hot_standby_feedback = off, the replica '
+    'cancels such a query instead'
+  from pg_catalog.pg_stat_activity as s
+  where
+    -- A session that sends the write-ahead log has no database.
+    s.datid is null
+    and s.usesysid is not null
+    and age(s.backend_xmin) > 1000000
+  union all
+  select
     'table ' || t.name,
     'Analysts may read the table, and no restrictive policy limits them to their organization.',
     format(

@@ -811,7 +811,15 @@ def shared_state() -> Iterator[Attack]:
         "pg_stat_get_backend_wal(pg_backend_pid())",
     ):
         yield Attack(f"watch others write: {relation}", (f"select * from {relation}",), ERROR)
-    yield Attack("fill shared state: a prepared transaction", ("begin", "prepare transaction 'x'"), "55000")
+    for relation in (
+        "pg_stat_replication where num_nonnulls(sent_lsn, replay_lsn, client_addr) > 0",
+        "pg_stat_wal_receiver where num_nonnulls(received_tli, flushed_lsn, latest_end_time, conninfo) > 0",
+    ):
+        yield Attack(f"watch others write: {relation}", (f"select * from {relation}",), NO_ROW)
+    for call in ("pg_promote()", "pg_wal_replay_pause()", "pg_wal_replay_resume()"):
+        yield Attack(f"control a replica: {call}", (f"select {call}",), "42501")
+    yield Attack("the password of a replica", ("show primary_conninfo",), "42501")
+    yield Attack("fill shared state: a prepared transaction", ("begin", "prepare transaction 'x'"), ERROR)
 
 
 def _sessions() -> Iterator[Attack]:

@@ -31,6 +31,7 @@ from tests.support.pushing import wait_for
 from tests.support.replicas import (
     HEADER,
     is_used,
+    made_analyst,
     made_lead,
     metrics,
     name_of,
@@ -624,6 +625,97 @@ def test_the_primary_answers_if_all_connections_to_the_replica_are_busy(pair: Pa
         return [before is not None, during is not None]
 
     assert asyncio.run(answers()) == [True, False]
+
+
+def test_an_analyst_reads_one_organization(pair: Pair, acme: Organization) -> None:
+    victim = make_organization(pair.primary.database, "Victim Roofing")
+    for organization, email in ((acme, "own@example.com"), (victim, "victim@example.com")):
+        pair.primary.database.sql(
+            "insert into app.lead (organization_id, email) values (%s, %s)", organization.id, email
+        )
+    connect = made_analyst(pair, "ann", acme, "--connections", "2")
+    with connect() as connection, connect(pair.primary) as primary:
+        assert connection.execute("select pg_is_in_recovery()").fetchone() == (True,)
+        views = connection.execute(
+            "select relname from pg_class where relnamespace = 'bi'::regnamespace and relkind = 'v'"
+        ).fetchall()
+        for (view,) in views:
+            read = f"select count(*), coalesce(string_agg(v::text, ' '), '') from bi.{view} as v".encode()
+            rows, text = connection.execute(read).fetchall()[0]
+            assert (rows, "victim" in text) == (primary.execute(read).fetchall()[0][0], False), view
+        assert connection.execute("select 1 from leads where email = 'own@example.com'").fetchall() == [(1,)]
+        limits = {
+            "statement_timeout": "1min",
+            "idle_in_transaction_session_timeout": "1min",
+            "temp_file_limit": "512MB",
+        }
+        for name, value in limits.items():
+            assert connection.execute(f"show {name}".encode()).fetchone() == (value,)
+        # They would show how much all organizations write.
+        for call in (
+            "pg_last_wal_receive_lsn()",
+            "pg_last_wal_replay_lsn()",
+            "pg_last_xact_replay_timestamp()",
+            "pg_control_recovery()",
+            "pg_control_checkpoint()",
+            "pg_stat_get_recovery_prefetch()",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(f"select {call}".encode())
+        for hidden in (
+            "pg_stat_wal_receiver where num_nonnulls(status, flushed_lsn, latest_end_time, conninfo) > 0",
+            "pg_settings where name in ('primary_conninfo', 'config_file')",
+        ):
+            assert connection.execute(f"select * from {hidden}".encode()).fetchall() == []
+        # The limit is that of one server.
+        connect().close()
+        with connect(), pytest.raises(psycopg.OperationalError, match='too many connections for role "ann"'):
+            connect()
+
+
+def test_a_revoked_analyst_reads_nothing_new(pair: Pair, acme: Organization, monkeypatch: pytest.MonkeyPatch) -> None:
+    pair.primary.database.sql(
+        "insert into app.lead (organization_id, email) "
+        "select %s, 'n' || n || '@example.com' from generate_series(1, 3) as n",
+        acme.id,
+    )
+    connect = made_analyst(pair, "bea", acme)
+    with connect() as session, connect() as reader:
+        # Without a snapshot, so that the replay never cancels it.
+        reader.execute("declare c cursor with hold for select id from bi.leads")
+        assert len(reader.execute("fetch 1 c").fetchall()) == 1
+        revoked = leads_here(pair.primary.database)("bi", "revoke", "bea")
+        assert revoked.returncode == 0
+        pair.wait_for_stream()
+        with pytest.raises(psycopg.OperationalError, match="authentication failed"):
+            connect()
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            session.execute("select * from bi.leads")
+        # What the page says: a query that had begun goes on, until somebody ends the session.
+        assert len(reader.execute("fetch 1 c").fetchall()) == 1
+        monkeypatch.setenv("DATABASE_URL", pair.primary.server.url("leads_api"))
+        monkeypatch.setenv("DATABASE_REPLICA_URL", pair.standby.server.url("leads_api"))
+        answer = json.loads(leads_here(pair.primary.database)("doctor", "--json").stdout)
+        remedies = [row["remedy"] for row in answer["findings"] if "login that was dropped" in row["finding"]]
+        statement = revoked.stderr.strip().rpartition("superuser: ")[2]
+        assert remedies == [f"/* on the replica, as a superuser */ {statement}"]
+        assert pair.standby.database.sql(statement) == [{"pg_terminate_backend": True}] * 2
+        with pytest.raises(psycopg.OperationalError):
+            reader.execute("fetch 1 c")
+
+
+def test_a_new_password_leaves_an_analysts_sessions(pair: Pair, acme: Organization) -> None:
+    connect = made_analyst(pair, "cid", acme)
+    with connect() as session:
+        rotated = leads_here(pair.primary.database)("bi", "rotate", "cid")
+        pair.wait_for_stream()
+        with pytest.raises(psycopg.OperationalError, match="authentication failed"):
+            connect()
+        session.execute("select * from bi.leads")
+        statement = rotated.stderr.strip().rpartition("superuser: ")[2]
+        assert pair.standby.database.sql(statement) == [{"pg_terminate_backend": True}]
+        with pytest.raises(psycopg.OperationalError):
+            session.execute("select * from bi.leads")
 
 
 def test_a_write_that_is_sent_to_a_replica_is_503(

@@ -1,10 +1,11 @@
 """Servers with replicas, and a replica that replays the log with pauses at random times."""
 
+import json
 import random
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -12,9 +13,11 @@ from typing import Any
 
 import httpx
 import psycopg
+from psycopg import Connection
 
-from bench.hosts import Host
-from tests.support.process import Server
+from bench.hosts import Host, Pair
+from tests.support.database import Organization
+from tests.support.process import Server, leads_here
 
 HEADER = "Leads-Position"
 SETTINGS = "fsync = off\nmax_standby_streaming_delay = 1s\n"
@@ -117,6 +120,30 @@ def made_lead(client: httpx.Client, **fields: Any) -> tuple[str, dict[str, str]]
     response = client.post("/leads", json={"email": "a@example.com", **fields})
     assert response.status_code == 201
     return f"/leads/{response.json()['id']}", {HEADER: response.headers[HEADER]}
+
+
+def made_analyst(pair: Pair, login: str, organization: Organization, *options: str) -> Callable[..., Connection]:
+    """Creates an analyst's login. Returns a function that opens a session on the standby or, with the
+    argument, on another host. It connects by TCP, with the password.
+    """
+    process = leads_here(pair.primary.database)(
+        "bi", "create", login, "--organization", organization.id, "--json", *options
+    )
+    assert process.returncode == 0, process.stderr
+    password = json.loads(process.stdout)["password"]
+    pair.wait_for_stream()
+
+    def connect(host: Host = pair.standby) -> Connection:
+        return psycopg.connect(
+            host="127.0.0.1",
+            port=host.server.port,
+            dbname="leads",
+            user=login,
+            password=password,
+            autocommit=True,
+        )
+
+    return connect
 
 
 def name_of(host: Host) -> str:
