@@ -7,7 +7,7 @@ select act_as('alice');
 select made_lead('{"email": "ada@example.com", "pipeline_stage": "qualified"}');
 select keep('id', row(0, null, lead('ada@example.com')::text)::api.answer);
 select act_as('dba');
-update crm.sync set status = 'in_progress', run_at = now() + interval '10 seconds', attempts = attempts + 1;
+update crm.sync set status = 'in_progress', run_at = now() + interval '50 seconds', attempts = attempts + 1;
 select act_as('alice', 'admin');
 select keep('waiting', api.delete_lead(((kept('id')).body)::uuid));
 select is((kept('waiting')).status, 202, 'a worker is calling the CRM');

@@ -10,11 +10,29 @@ values
   (acme(), 'liz@example.com', 'Liz', 'qualified');
 select leased()::text;
 
-update crm.connection set blocked_until = clock_timestamp() + interval '1.9 seconds';
-select is((crm.begin_call(acme(), (sync('Ada')).id, 1, 'Ada')).verdict, 'wait', 'a short wait');
-select ok(
-  (crm.begin_call(acme(), (sync('Ada')).id, 1, 'Ada')).wait_seconds between 0.001 and 1.9, 'the seconds to wait'
-);
+create table test.call (verdict text, wait_seconds double precision);
+do $$
+declare
+  v_call record;
+begin
+  for n in 1..9 loop
+    begin
+      update crm.connection set blocked_until = clock_timestamp() + interval '1.9 seconds';
+      v_call := crm.begin_call(acme(), (sync('Ada')).id, 1, 'Ada');
+      if v_call.verdict <> 'go' then
+        insert into test.call values (v_call.verdict, v_call.wait_seconds);
+        exit;
+      end if;
+      -- On a busy machine, the time may have passed before the call, which is rolled back.
+      raise exception 'too late';
+    exception when raise_exception then
+      null;
+    end;
+  end loop;
+end
+$$;
+select is((select c.verdict from test.call as c), 'wait', 'a short wait');
+select ok((select c.wait_seconds between 0.001 and 1.9 from test.call as c), 'the seconds to wait');
 select is((sync('Ada')).status, 'in_progress', 'keeps the lease');
 select is((select a.sent_at from crm.attempt as a where a.sync_id = (sync('Ada')).id), null, 'nothing is sent');
 
