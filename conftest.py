@@ -2,6 +2,7 @@
 copied from one migrated template.
 """
 
+import fcntl
 import itertools
 import os
 import re
@@ -86,11 +87,17 @@ def run_dir() -> Iterator[Path]:
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", f"{os.getpid()}")
     path = Path(tempfile.gettempdir()) / f"leads-{os.getuid()}-{run[:12]}"
     path.mkdir(exist_ok=True)
-    yield path
-    with filelock.FileLock(f"{path}.lock"):
-        if not (path / "postgres" / "postgres" / "postmaster.pid").exists():
-            shutil.rmtree(path, ignore_errors=True)
-            Path(f"{path}.lock").unlink(missing_ok=True)
+    users = Path(f"{path}.users")
+    with users.open("w") as own:
+        fcntl.flock(own, fcntl.LOCK_SH)
+        yield path
+        with filelock.FileLock(f"{path}.lock"), suppress(BlockingIOError):
+            # Another worker may still have a server of its own in the folder.
+            fcntl.flock(own, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not (path / "postgres" / "postgres" / "postmaster.pid").exists():
+                shutil.rmtree(path, ignore_errors=True)
+                users.unlink()
+                Path(f"{path}.lock").unlink(missing_ok=True)
 
 
 @pytest.fixture(scope="session")
