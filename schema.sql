@@ -1503,7 +1503,8 @@ CREATE VIEW admin.role WITH (security_invoker='true') AS
     r.rolbypassrls AS bypasses_rls,
     r.rolcreaterole AS can_create_roles,
     r.rolcreatedb AS can_create_databases,
-    r.rolreplication AS can_replicate
+    r.rolreplication AS can_replicate,
+    r.rolvaliduntil AS valid_until
    FROM (auth.roles() e(name, kind, definer_schemas)
      LEFT JOIN pg_roles r ON ((r.rolname = e.name)));
 
@@ -1667,7 +1668,7 @@ CREATE FUNCTION admin.analyst_findings() RETURNS TABLE(subject text, finding tex
       JOIN pg_roles r ON (((r.oid = m.member_id) AND r.rolcanlogin)))
    WHERE ((m.granted_kind = 'group'::text) AND (m.may_set OR m.inherits) AND (NOT m.is_member_ours) AND (NOT m.is_migrating) AND (NOT (EXISTS ( SELECT
             FROM auth.analyst a
-           WHERE ((a.role_oid = m.member_id) AND ((a.role_name)::text = (m.login_name)::text))))))
+           WHERE ((a.role_name)::text = (m.login_name)::text)))))
  UNION ALL
   SELECT ('role '::text || m.member),
      'The analyst''s login was revoked, and isn''t dropped yet.'::text,
@@ -1683,6 +1684,20 @@ CREATE FUNCTION admin.analyst_findings() RETURNS TABLE(subject text, finding tex
    WHERE (NOT (EXISTS ( SELECT
             FROM pg_roles r
            WHERE ((r.oid = a.role_oid) AND (r.rolname = a.role_name)))))
+ UNION ALL
+  SELECT ('analyst '::text || quote_ident((a.role_name)::text)),
+     'The login isn''t a member of leads_bi, so it reads nothing.'::text,
+     format('grant %I to %I%s;'::text, g.name, r.rolname,
+         CASE
+             WHEN ((current_setting('server_version_num'::text))::integer >= 160000) THEN ' with inherit true, set false'::text
+             ELSE NULL::text
+         END) AS format
+    FROM ((auth.analyst a
+      JOIN pg_roles r ON (((r.oid = a.role_oid) AND (r.rolname = a.role_name))))
+      JOIN admin.role g ON ((g.kind = 'group'::text)))
+   WHERE (NOT (EXISTS ( SELECT
+            FROM admin.membership m
+           WHERE ((m.member_id = r.oid) AND (m.granted_kind = 'group'::text)))))
  UNION ALL
   SELECT format('membership of %s in %s'::text, m.member, m.granted) AS format,
      'An analyst''s login must not be a member of any role but leads_bi, because it gets that role''s rights.'::text,
@@ -4480,6 +4495,8 @@ CREATE FUNCTION admin.drift() RETURNS TABLE(object text, change text, remedy tex
          CASE
              WHEN (c.change = 'new'::text) THEN COALESCE(c.removal, 'Revert the change.'::text)
              WHEN ((c.change = 'missing'::text) AND (c.object ~ '^(schema|table|sequence) '::text)) THEN 'Restore it from a backup.'::text
+             WHEN ((c.change = 'missing'::text) AND (c.object ~ '^(function|procedure) '::text)) THEN format('%s
+revoke execute on routine %s from public;'::text, c.kept, regexp_replace(c.object, '^(function|procedure) '::text, ''::text))
              WHEN ((c.kept ~~ '%;'::text) AND (NOT ((c.change = 'changed'::text) AND (c.object ~ '^(type|domain) '::text)))) THEN c.kept
              ELSE ('Restore this definition: '::text || rtrim(c.kept, ';'::text))
          END AS "case",
@@ -4518,22 +4535,30 @@ CREATE FUNCTION admin.drop_analyst(login text) RETURNS void
     SET lock_timeout TO '2s'
     AS $_$
 declare
+  v_is_bound boolean := exists (select from admin.analysts() as a where a.login = drop_analyst.login);
+  -- A login that can do more than read isn't an analyst's login (admin.disable_analyst).
+  v_is_analysts boolean := exists (
+    select
+    from pg_catalog.pg_roles as r
+    join pg_catalog.pg_auth_members as m on m.member = r.oid and m.roleid = 'leads_bi'::regrole
+    where r.rolname = drop_analyst.login and not r.rolsuper and not r.rolcreaterole
+  );
+  v_can_login boolean := (select r.rolcanlogin from pg_catalog.pg_roles as r where r.rolname = drop_analyst.login);
   v_objects text;
 begin
-  if not exists (select from pg_catalog.pg_roles as r where r.rolname = drop_analyst.login) then
+  if v_can_login is null then
     return;
   end if;
-  if
-    exists (select from admin.analysts() as a where a.login = drop_analyst.login)
-    or not exists (
-      select
-      from pg_catalog.pg_roles as r
-      join pg_catalog.pg_auth_members as m on m.member = r.oid and m.roleid = 'leads_bi'::regrole
-      where r.rolname = drop_analyst.login and not r.rolcanlogin and not r.rolsuper and not r.rolcreaterole
-    )
-  then
+  if v_is_bound or v_can_login or not v_is_analysts then
     raise sqlstate 'PT409' using message = 'analyst_not_revoked', hint = format(
-      '"%s" isn''t a revoked login. Run: leads bi revoke %s', drop_analyst.login, drop_analyst.login
+      case
+        when v_is_bound or v_is_analysts then '"%1$s" isn''t a revoked login. Run: leads bi revoke %1$s'
+        else
+          '"%1$s" reads no row any more, but it isn''t dropped: it isn''t a member of leads_bi, or may create roles, so '
+          'it may be more than an analyst''s login. If it isn''t, run as a superuser: '
+          'drop owned by %1$I; drop role %1$I;'
+      end,
+      drop_analyst.login
     );
   end if;
   select string_agg(
@@ -5813,6 +5838,19 @@ CREATE FUNCTION admin.role_findings() RETURNS TABLE(subject text, finding text, 
     FROM admin.role r
    WHERE ((NOT r.can_login) AND (r.kind = 'login'::text))
  UNION ALL
+  SELECT ('role '::text || r.name),
+     format('The login''s password was valid until %s, so no new session can begin.'::text, app.utc_text(r.valid_until)) AS format,
+     format('alter role %I valid until ''infinity'';'::text, r.name) AS format
+    FROM admin.role r
+   WHERE ((r.kind = 'login'::text) AND (r.valid_until <= now()))
+ UNION ALL
+  SELECT ('role '::text || r.name),
+     'The role may not connect to this database.'::text,
+     format('grant connect on database %I to %I;'::text, d.datname, r.name) AS format
+    FROM (admin.role r
+      CROSS JOIN pg_database d)
+   WHERE ((r.oid IS NOT NULL) AND (r.kind = ANY (ARRAY['login'::text, 'group'::text])) AND (d.datname = current_database()) AND (NOT has_database_privilege(r.oid, d.oid, 'connect'::text)))
+ UNION ALL
   SELECT format('membership of %s in %s'::text, m.member, m.granted) AS format,
      format('%s must not be a member of any role, because it gets that role''s rights.'::text, m.member) AS format,
      m.removal
@@ -5947,6 +5985,7 @@ CREATE FUNCTION admin.setting_findings() RETURNS TABLE(subject text, finding tex
  SELECT ('setting '::text || w.name),
          CASE w.harm
              WHEN 'loss'::text THEN 'A power failure can destroy the database.'::text
+             WHEN 'bloat'::text THEN 'Autovacuum doesn''t run, so dead rows stay, and tables and indexes grow.'::text
              WHEN 'corruption'::text THEN 'Data that the disk has corrupted isn''t detected.'::text
              WHEN 'parameters'::text THEN 'The server''s log can contain parameters, which are credentials and personal data.'::text
              WHEN 'rows'::text THEN 'The server''s log can contain personal data, because an error''s DETAIL shows the row.'::text
@@ -5956,9 +5995,9 @@ CREATE FUNCTION admin.setting_findings() RETURNS TABLE(subject text, finding tex
              WHEN 'corruption'::text THEN 'Stop the server, and run: pg_checksums --enable -D DATA_FOLDER'::text
              ELSE format('/* as a superuser */ alter system set %s = %L; select pg_reload_conf();'::text, w.name, w.value)
          END AS format
-    FROM (( VALUES ('fsync'::text,'on'::text,'loss'::text), ('full_page_writes'::text,'on'::text,'loss'::text), ('data_checksums'::text,'on'::text,'corruption'::text), ('log_error_verbosity'::text,'terse'::text,'rows'::text), ('log_parameter_max_length'::text,'0'::text,'parameters'::text), ('log_parameter_max_length_on_error'::text,'0'::text,'parameters'::text), ('auto_explain.log_parameter_max_length'::text,'0'::text,'parameters'::text), ('pgaudit.log_parameter'::text,'off'::text,'parameters'::text)) w(name, value, harm)
+    FROM (( VALUES ('fsync'::text,'on'::text,'loss'::text), ('full_page_writes'::text,'on'::text,'loss'::text), ('autovacuum'::text,'on'::text,'bloat'::text), ('track_counts'::text,'on'::text,'bloat'::text), ('data_checksums'::text,'on'::text,'corruption'::text), ('log_error_verbosity'::text,'terse'::text,'rows'::text), ('log_parameter_max_length'::text,'0'::text,'parameters'::text), ('log_parameter_max_length_on_error'::text,'0'::text,'parameters'::text), ('auto_explain.log_parameter_max_length'::text,'0'::text,'parameters'::text), ('pgaudit.log_parameter'::text,'off'::text,'parameters'::text)) w(name, value, harm)
       JOIN pg_settings s ON ((s.name = w.name)))
-   WHERE (s.setting <> w.value)
+   WHERE ((s.setting <> w.value) AND (NOT ((s.source = ANY (ARRAY['database'::text, 'global'::text])) AND (w.name ~~ 'log\_%'::text))))
  UNION ALL
   SELECT 'setting temp_file_limit'::text,
      'One query can fill the disk with temporary files.'::text,

@@ -252,6 +252,7 @@ def _text(findings: list[Finding], not_seen: list[NotSeen], retired: list[DictRo
     if findings:
         count = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
         yield f"{count}. Run the SQL as the migrating login, or as a superuser if that login may not."
+        yield "Then run leads doctor again: a remedy can reveal another finding."
     else:
         yield "Nothing found."
     if retired:

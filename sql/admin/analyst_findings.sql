@@ -16,9 +16,8 @@ begin atomic
     and (m.may_set or m.inherits)
     and not m.is_member_ours
     and not m.is_migrating
-    and not exists (
-      select from auth.analyst as a where a.role_oid = m.member_id and a.role_name::text = m.login_name::text
-    )
+    -- A binding to an earlier login of this name is the finding of the analyst, below.
+    and not exists (select from auth.analyst as a where a.role_name::text = m.login_name::text)
   union all
   select
     'role ' || m.member,
@@ -36,6 +35,19 @@ begin atomic
   where not exists (
     select from pg_catalog.pg_roles as r where r.oid = a.role_oid and r.rolname = a.role_name
   )
+  union all
+  select
+    'analyst ' || quote_ident(a.role_name),
+    'The login isn''t a member of leads_bi, so it reads nothing.',
+    format(
+      'grant %I to %I%s;',
+      g.name, r.rolname,
+      case when current_setting('server_version_num')::integer >= 160000 then ' with inherit true, set false' end
+    )
+  from auth.analyst as a
+  join pg_catalog.pg_roles as r on r.oid = a.role_oid and r.rolname = a.role_name
+  join admin.role as g on g.kind = 'group'
+  where not exists (select from admin.membership as m where m.member_id = r.oid and m.granted_kind = 'group')
   union all
   select
     format('membership of %s in %s', m.member, m.granted),

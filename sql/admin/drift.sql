@@ -57,6 +57,11 @@ begin atomic
     case
       when c.change = 'new' then coalesce(c.removal, 'Revert the change.')
       when c.change = 'missing' and c.object ~ '^(schema|table|sequence) ' then 'Restore it from a backup.'
+      -- CREATE FUNCTION lets every role execute the function.
+      when c.change = 'missing' and c.object ~ '^(function|procedure) ' then format(
+        E'%s\nrevoke execute on routine %s from public;',
+        c.kept, regexp_replace(c.object, '^(function|procedure) ', '')
+      )
       when c.kept like '%;' and not (c.change = 'changed' and c.object ~ '^(type|domain) ') then c.kept
       else 'Restore this definition: ' || rtrim(c.kept, ';')
     end,

@@ -5,22 +5,30 @@ create or replace function admin.drop_analyst(login text)
 returns void language plpgsql volatile security invoker set search_path = pg_catalog, pg_temp set lock_timeout = '2s'
 as $$
 declare
+  v_is_bound boolean := exists (select from admin.analysts() as a where a.login = drop_analyst.login);
+  -- A login that can do more than read isn't an analyst's login (admin.disable_analyst).
+  v_is_analysts boolean := exists (
+    select
+    from pg_catalog.pg_roles as r
+    join pg_catalog.pg_auth_members as m on m.member = r.oid and m.roleid = 'leads_bi'::regrole
+    where r.rolname = drop_analyst.login and not r.rolsuper and not r.rolcreaterole
+  );
+  v_can_login boolean := (select r.rolcanlogin from pg_catalog.pg_roles as r where r.rolname = drop_analyst.login);
   v_objects text;
 begin
-  if not exists (select from pg_catalog.pg_roles as r where r.rolname = drop_analyst.login) then
+  if v_can_login is null then
     return;
   end if;
-  if
-    exists (select from admin.analysts() as a where a.login = drop_analyst.login)
-    or not exists (
-      select
-      from pg_catalog.pg_roles as r
-      join pg_catalog.pg_auth_members as m on m.member = r.oid and m.roleid = 'leads_bi'::regrole
-      where r.rolname = drop_analyst.login and not r.rolcanlogin and not r.rolsuper and not r.rolcreaterole
-    )
-  then
+  if v_is_bound or v_can_login or not v_is_analysts then
     raise sqlstate 'PT409' using message = 'analyst_not_revoked', hint = format(
-      '"%s" isn''t a revoked login. Run: leads bi revoke %s', drop_analyst.login, drop_analyst.login
+      case
+        when v_is_bound or v_is_analysts then '"%1$s" isn''t a revoked login. Run: leads bi revoke %1$s'
+        else
+          '"%1$s" reads no row any more, but it isn''t dropped: it isn''t a member of leads_bi, or may create roles, so '
+          'it may be more than an analyst''s login. If it isn''t, run as a superuser: '
+          'drop owned by %1$I; drop role %1$I;'
+      end,
+      drop_analyst.login
     );
   end if;
   select string_agg(

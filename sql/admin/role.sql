@@ -14,7 +14,8 @@ select
   r.rolbypassrls as bypasses_rls,
   r.rolcreaterole as can_create_roles,
   r.rolcreatedb as can_create_databases,
-  r.rolreplication as can_replicate
+  r.rolreplication as can_replicate,
+  r.rolvaliduntil as valid_until
 from auth.roles() as e
 left join pg_catalog.pg_roles as r on r.rolname = e.name;
 

@@ -35,6 +35,25 @@ begin atomic
   where not r.can_login and r.kind = 'login'
   union all
   select
+    'role ' || r.name,
+    format('The login''s password was valid until %s, so no new session can begin.', app.utc_text(r.valid_until)),
+    format('alter role %I valid until ''infinity'';', r.name)
+  from admin.role as r
+  where r.kind = 'login' and r.valid_until <= now()
+  union all
+  select
+    'role ' || r.name,
+    'The role may not connect to this database.',
+    format('grant connect on database %I to %I;', d.datname, r.name)
+  from admin.role as r
+  cross join pg_catalog.pg_database as d
+  where
+    r.oid is not null
+    and r.kind in ('login', 'group')
+    and d.datname = current_database()
+    and not has_database_privilege(r.oid, d.oid, 'connect')
+  union all
+  select
     format('membership of %s in %s', m.member, m.granted),
     format('%s must not be a member of any role, because it gets that role''s rights.', m.member),
     m.removal

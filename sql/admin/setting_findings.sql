@@ -9,6 +9,7 @@ begin atomic
     'setting ' || w.name,
     case w.harm
       when 'loss' then 'A power failure can destroy the database.'
+      when 'bloat' then 'Autovacuum doesn''t run, so dead rows stay, and tables and indexes grow.'
       when 'corruption' then 'Data that the disk has corrupted isn''t detected.'
       when 'parameters' then 'The server''s log can contain parameters, which are credentials and personal data.'
       when 'rows' then 'The server''s log can contain personal data, because an error''s DETAIL shows the row.'
@@ -20,6 +21,8 @@ begin atomic
   from (values
     ('fsync', 'on', 'loss'),
     ('full_page_writes', 'on', 'loss'),
+    ('autovacuum', 'on', 'bloat'),
+    ('track_counts', 'on', 'bloat'),
     ('data_checksums', 'on', 'corruption'),
     ('log_error_verbosity', 'terse', 'rows'),
     ('log_parameter_max_length', '0', 'parameters'),
@@ -29,7 +32,10 @@ begin atomic
     ('pgaudit.log_parameter', 'off', 'parameters')
   ) as w (name, value, harm)
   join pg_catalog.pg_settings as s on s.name = w.name
-  where s.setting <> w.value
+  where
+    s.setting <> w.value
+    -- A setting of the database or of all roles is a finding of its own, below.
+    and not (s.source in ('database', 'global') and w.name like 'log\_%')
   union all
   select
     'setting temp_file_limit', 'One query can fill the disk with temporary files.',

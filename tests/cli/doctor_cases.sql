@@ -21,6 +21,15 @@ alter role leads_owner login;
 -- role leads_worker: can't log in
 alter role leads_worker nologin;
 
+-- role leads_api: no new session can begin
+alter role leads_api valid until '2020-01-01';
+
+-- role leads_api: may not connect
+-- role leads_bi: may not connect
+-- role leads_operator: may not connect
+-- role leads_worker: may not connect
+do $$ begin execute format('revoke connect on database %I from public', current_database()); end $$;
+
 -- role leads_bi: doesn't exist
 -- ...
 alter role leads_bi rename to doctor_gone;
@@ -59,17 +68,20 @@ grant leads_operator to doctor_bob;
 -- membership of doctor_ann in leads_bi: SET ROLE
 -- since PostgreSQL 16
 -- with the analyst doctor_ann
-grant leads_bi to doctor_ann with inherit true;
+grant leads_bi to doctor_ann with set true;
 
 -- role doctor_ann: doesn't apply
 -- since PostgreSQL 16
 -- with the analyst doctor_ann
 alter role doctor_ann bypassrls;
-grant leads_bi to doctor_ann with set false;
 
 -- role doctor_ann: CREATEDB
 -- with the analyst doctor_ann
 alter role doctor_ann createdb;
+
+-- analyst doctor_ann: isn't a member of leads_bi
+-- with the analyst doctor_ann
+revoke leads_bi from doctor_ann;
 
 -- membership of doctor_ann in pg_read_all_data: but leads_bi
 -- with the analyst doctor_ann
@@ -382,6 +394,9 @@ set local log_parameter_max_length = -1;
 
 -- setting log_parameter_max_length_on_error: can contain parameters
 set local log_parameter_max_length_on_error = -1;
+
+-- setting track_counts: Autovacuum doesn't run
+set local track_counts = off;
 
 -- setting log_error_verbosity: shows the row
 set local log_error_verbosity = verbose;
