@@ -21,6 +21,7 @@ from uuid import uuid4
 import httpx
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from app import embedded, migration_lock, migration_run, migrations, settings
 from app.cli import demo, serve
@@ -263,6 +264,21 @@ def test_a_wrong_set_up_is_reported(leads: Leads, server: Server, database: Data
     )
     assert "LEADS_OPERATOR_URL is not set" in mistake(leads("organizations", "list", LEADS_OPERATOR_URL=""))
     assert "CREATEROLE" in mistake(leads("migrate", LEADS_MIGRATE_URL=database.url("leads_operator"))).upper()
+
+
+def test_a_wrong_password_of_your_own_login_is_not_one_that_leads_migrate_sets(
+    leads: Leads, database: Database
+) -> None:
+    login = f"stranger_{uuid4().hex[:8]}"
+    # The server's pg_hba.conf asks only analysts for a password.
+    database.sql(f"create role {login} login password 'right' in role leads_bi")
+    try:
+        sentence = mistake(leads("migrate", LEADS_MIGRATE_URL=make_conninfo(database.url(login), password="wrong")))
+    finally:
+        database.sql(f"drop role {login}")
+    assert f'authentication failed for user "{login}"' in sentence
+    assert "Correct the login or the password in the address." in sentence
+    assert "--set-passwords" not in sentence
 
 
 def test_every_command_has_help(leads: Leads) -> None:
