@@ -10484,7 +10484,8 @@ declare
   v_organization_id uuid := auth.organization_id('admin');
   v_id uuid;
 begin
-  -- It returns no answer: a repeat of this request is an error.
+  -- It returns no answer: a repeat of this request is an error. With the Idempotency-Key in it, the digest of the request, which
+  -- is stored, is none of the url alone, which may contain a secret of the receiver.
   perform app.claim_idempotency_key(
     v_organization_id, create_webhook.idempotency_key, create_webhook.idempotency_wait,
     concat_ws(chr(10), 'POST /webhooks', create_webhook.idempotency_key, create_webhook.body)
@@ -13595,7 +13596,8 @@ begin
     return v_answer;
   end if;
 
-  v_is_plain := not app.plain_lead(v_organization_id, v_fields, false) is null;
+  -- IS NOT NULL would be false of a row in which any field is null.
+  v_is_plain := not (app.plain_lead(v_organization_id, v_fields, false) is null);
   if not v_is_plain then
     v_faults := app.lead_faults(v_organization_id, v_fields, false);
     if v_faults is not null then
@@ -15271,10 +15273,11 @@ ALTER FUNCTION app.lead_faults(organization_id uuid, fields jsonb, is_detail boo
 COMMENT ON FUNCTION app.lead_faults(organization_id uuid, fields jsonb, is_detail boolean) IS 'The faults of the fields of a lead that a client sends.
 
 fields: a JSON object. is_detail: true, if the client may send phone, reference and details only; false, if it may send the
-other fields only; null: all fields. The size of details is not checked (app.details_size_faults). Returns a JSON array of {field, code, detail}, in the order of the fields, with at most 100 fields
-that the client may not send; null if there is no fault. Codes: read_only_field, unknown_field, not_nullable, wrong_type,
-out_of_range, not_whole, blank, too_long, control_character, invalid_email, invalid_name, unknown_stage, invalid_phone. The CHECKs and the
-foreign key of app.lead refuse the same values from any writer, except invisible and control characters.';
+other fields only; null: all fields. The size of details is not checked (app.details_size_faults). Returns a JSON array of
+{field, code, detail}, in the order of the fields, with at most 100 fields that the client may not send; null if there is no
+fault. Codes: read_only_field, unknown_field, not_nullable, wrong_type, out_of_range, not_whole, blank, too_long,
+control_character, invalid_email, invalid_name, unknown_stage, invalid_phone. The CHECKs and the foreign key of app.lead refuse
+the same values from any writer, except invisible and control characters.';
 
 CREATE FUNCTION app.lead_filter_faults(organization_id uuid, stages text[], sources text[], emails text[]) RETURNS json
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -15668,8 +15671,9 @@ ALTER FUNCTION app.plain_lead(organization_id uuid, fields jsonb, is_new boolean
 
 COMMENT ON FUNCTION app.plain_lead(organization_id uuid, fields jsonb, is_new boolean) IS 'A lead with the fields that a client sends, if these have no fault and are stored as they are.
 
-fields: a JSON object. is_new: whether phone and reference are allowed; a body with details is never plain. Returns null, or a lead of nulls, if there may be a fault: then app.lead_faults finds it, and
-app.lead_from reads the fields. Most leads need neither function. They cost 226 µs, and this one 40 µs.';
+fields: a JSON object. is_new: whether phone and reference are allowed; a body with details is never plain. Returns null, or a
+lead of nulls, if there may be a fault: then app.lead_faults finds it, and app.lead_from reads the fields. Most leads need
+neither function. They cost 226 µs, and this one 40 µs.';
 
 CREATE FUNCTION app.punycode(label text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE

@@ -102,8 +102,9 @@ class Move:
     renewed_at: float = 0.0
     """When the login got its password, by time.monotonic()."""
     fenced_at: float | None = None
+    """When this command fenced the organization, by time.monotonic(); None: another command has, or none yet."""
     answered_at: float | None = None
-    """By time.monotonic(), if this command has done the step."""
+    """When the routers sent requests to the target, by time.monotonic(); None: not yet."""
 
     def place(self, side: Side) -> str:
         """Where a cell stands (admin.placement)."""
@@ -147,7 +148,9 @@ def check(move: Move) -> None:
 
 
 def _answer_again(move: Move) -> None:
-    # It refuses once the target may have taken over. Then the move is to be finished.
+    """Opens the source again. Once the target may have taken over, the source refuses that, and the move must
+    be finished instead.
+    """
     with suppress(psycopg.Error):
         move.source.call("admin.unfence", move.organization)
 
@@ -225,7 +228,7 @@ def begin(move: Move) -> None:
 def prepare_target(move: Move) -> None:
     """get ready for the rows"""
     if move.place(move.target) == "arriving" and not _arrival(move):
-        # A move was abandoned, or has just begun. Without its subscription the rows are no beginning of a copy.
+        # A move was abandoned, or has just begun. Without its subscription, a copy can't go on from these rows.
         with suppress(psycopg.Error):  # as soon as the source has handed the organization over
             move.source.call("admin.unfence", move.organization)
         _discard(move)
@@ -258,8 +261,8 @@ def _errors_of_file(move: Move, verb: str) -> Iterator[None]:
 def make_slot(move: Move) -> None:
     """make the slot, after the transactions that run now"""
     if _arrival(move):
-        # A new slot would begin later than the old one ended: after a failover of the source, for example.
-        _position(move)
+        # If the old slot is gone, for example after a failover of the source, a new one would begin too late.
+        _position(move)  # raises Mistake
     move.source.call("cell.make_slot", move.organization)
 
 
@@ -321,7 +324,7 @@ def drain(move: Move) -> None:
         return
     drained_at, position = time.monotonic(), _position(move)["written"]
     move.source.call("cell.mark_position")  # a replica reports a position only when it has replayed more
-    _wait_for_source(move, LEASE, LOOK)
+    _wait_for_source(move, LEASE, LOOK, says=True)
     _wait_for_replicas(move, drained_at, position)
 
 
@@ -331,7 +334,7 @@ def fence(move: Move) -> None:
     began = _call_past_keys(move, "admin.fence")
     if is_first:
         move.fenced_at = began
-    _wait_for_source(move, move.give_up_after, LOOK_FENCED)
+    _wait_for_source(move, move.give_up_after, LOOK_FENCED, says=False)
 
 
 def receive(move: Move) -> None:
@@ -387,7 +390,9 @@ def bind_analysts(move: Move) -> None:
             move.bound.append(login)
             continue
         # Here, because the source forgets the analysts in the next step.
-        other = " There, the login reads another organization, so choose another name." * (outcome == "already_bound")
+        other = ""
+        if outcome == "already_bound":
+            other = " There, the login reads another organization, so choose another name."
         expires = f" --expires {expires_at}" if expires_at else ""
         move.say(
             f"The analyst {login} can't read the organization in the cell {move.target.name}.{other} Make a login, "
@@ -441,7 +446,7 @@ def abort(move: Move) -> None:
             f"The cell {move.target.name} has taken over already, so that the move can only be finished. Run: "
             f"{_command(move, 'resume')}"
         )
-    # First the subscription. Without it nobody takes the rows that have arrived for a part of a move.
+    # First the subscription: without it, no command takes the rows that have arrived for a copy to go on from.
     move.say(f"{move.target.name}: {unsubscribe.__doc__}")
     unsubscribe(move)
     is_handed_over = any(
@@ -473,6 +478,7 @@ def _errors(tables: list[DictRow]) -> int:
 
 
 def _position(move: Move) -> DictRow:
+    """How far the target has read the source's write-ahead log. Raises Mistake if the slot is gone."""
     rows = move.source.call("cell.position", move.organization)
     if not rows or rows[0]["wal_status"] == "lost":
         reason = (
@@ -524,10 +530,11 @@ def _command(move: Move, option: str) -> str:
     return f"leads organizations move {move.organization} --{option}"
 
 
-def _wait_for_source(move: Move, patience: float, pause: float) -> None:
+def _wait_for_source(move: Move, patience: float, pause: float, *, says: bool) -> None:
+    """Waits for what admin.unfinished lists. says: whether each line of it is printed. Raises Mistake."""
     end, said = time.monotonic() + patience, ""
     while left := [next(iter(row.values())) for row in move.source.call("admin.unfinished", move.organization)]:
-        if left[0] != said and pause == LOOK:
+        if says and left[0] != said:
             said = left[0]
             move.say(f"{move.source.name}: {said}")
         if time.monotonic() > end:

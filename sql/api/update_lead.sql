@@ -29,7 +29,8 @@ begin
     return v_answer;
   end if;
 
-  v_is_plain := not app.plain_lead(v_organization_id, v_fields, false) is null;
+  -- IS NOT NULL would be false of a row in which any field is null.
+  v_is_plain := not (app.plain_lead(v_organization_id, v_fields, false) is null);
   if not v_is_plain then
     v_faults := app.lead_faults(v_organization_id, v_fields, false);
     if v_faults is not null then

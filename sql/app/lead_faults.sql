@@ -114,9 +114,10 @@ comment on function app.lead_faults(uuid, jsonb, boolean) is
 $$The faults of the fields of a lead that a client sends.
 
 fields: a JSON object. is_detail: true, if the client may send phone, reference and details only; false, if it may send the
-other fields only; null: all fields. The size of details is not checked (app.details_size_faults). Returns a JSON array of {field, code, detail}, in the order of the fields, with at most 100 fields
-that the client may not send; null if there is no fault. Codes: read_only_field, unknown_field, not_nullable, wrong_type,
-out_of_range, not_whole, blank, too_long, control_character, invalid_email, invalid_name, unknown_stage, invalid_phone. The CHECKs and the
-foreign key of app.lead refuse the same values from any writer, except invisible and control characters.$$;
+other fields only; null: all fields. The size of details is not checked (app.details_size_faults). Returns a JSON array of
+{field, code, detail}, in the order of the fields, with at most 100 fields that the client may not send; null if there is no
+fault. Codes: read_only_field, unknown_field, not_nullable, wrong_type, out_of_range, not_whole, blank, too_long,
+control_character, invalid_email, invalid_name, unknown_stage, invalid_phone. The CHECKs and the foreign key of app.lead refuse
+the same values from any writer, except invisible and control characters.$$;
 
 grant execute on function app.lead_faults(uuid, jsonb, boolean) to leads_exec, leads_intake, leads_jobs;

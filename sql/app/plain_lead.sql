@@ -63,7 +63,8 @@ end $$;
 comment on function app.plain_lead(uuid, jsonb, boolean) is
 $$A lead with the fields that a client sends, if these have no fault and are stored as they are.
 
-fields: a JSON object. is_new: whether phone and reference are allowed; a body with details is never plain. Returns null, or a lead of nulls, if there may be a fault: then app.lead_faults finds it, and
-app.lead_from reads the fields. Most leads need neither function. They cost 226 µs, and this one 40 µs.$$;
+fields: a JSON object. is_new: whether phone and reference are allowed; a body with details is never plain. Returns null, or a
+lead of nulls, if there may be a fault: then app.lead_faults finds it, and app.lead_from reads the fields. Most leads need
+neither function. They cost 226 µs, and this one 40 µs.$$;
 
 grant execute on function app.plain_lead(uuid, jsonb, boolean) to leads_exec, leads_jobs;
