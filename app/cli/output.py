@@ -91,7 +91,7 @@ def plain_errors() -> Iterator[None]:
             _say(f"{message}. Check the address. If it is right, run leads migrate, which creates the logins.")
         if message.endswith("does not exist"):
             _say(f"{message}. Check the address. If it is right, create the database, and run leads migrate.")
-        if re.search(r'authentication failed for user "(?!leads_(api|operator|worker)")', message):
+        if re.search(r'authentication failed for user "(?!leads_(api|operator|router|worker)")', message):
             _say(
                 f"{message}. Correct the login or the password in the address. If there is no such login, create it "
                 "(docs/deployment.md)."

@@ -27,6 +27,7 @@ alter role leads_api valid until '2020-01-01';
 -- role leads_api: may not connect
 -- role leads_bi: may not connect
 -- role leads_operator: may not connect
+-- role leads_router: may not connect
 -- role leads_worker: may not connect
 do $$ begin execute format('revoke connect on database %I from public', current_database()); end $$;
 
