@@ -1,4 +1,5 @@
 import base64
+import gzip
 import hashlib
 import io
 import os
@@ -17,12 +18,13 @@ SCRIPT = b"-- pgTAP\n\\echo Use CREATE EXTENSION. \\quit\nselect 'a\\b';\n"
 
 
 def tar(name: str, content: bytes) -> bytes:
+    """Without the time, so that each call returns the same bytes."""
     archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w:gz") as file:
+    with tarfile.open(fileobj=archive, mode="w") as file:
         member = tarfile.TarInfo(name)
         member.size = len(content)
         file.addfile(member, io.BytesIO(content))
-    return archive.getvalue()
+    return gzip.compress(archive.getvalue(), mtime=0)
 
 
 def package(script: bytes) -> bytes:
