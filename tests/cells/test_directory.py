@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from app import settings
-from app.cells import claims, files, sync
-from app.cells.claims import Map
+from app.cells import claims, database, files, sync
+from app.cells.claims import Claim, Claims, Map
 from app.cells.router import RuntimeMap
 from app.cells.sync import Sync
 from app.cli import addresses
@@ -242,6 +243,30 @@ def test_a_round_that_has_begun_before_a_move_has_ended_keeps_its_lines(
         await rounds.close()
 
     asyncio.run(rounds())
+
+
+def test_a_move_whose_target_takes_over_while_the_cells_are_read_is_no_error(
+    cells: Cells, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    organization = cells.make_organization("east")
+    key, read, looks = digest(organization.keys["read"]).hex(), database.read_claims, []
+
+    async def read_claims(connection: database.Connection) -> Claims:
+        """The first look at each of the two cells has read the organization there."""
+        looks.append(connection)
+        seen = await read(connection)
+        return seen | {UUID(organization.id): Claim(None, {key: UUID(organization.id)})} if len(looks) <= 2 else seen
+
+    async def errors() -> list[str]:
+        rounds = Sync(cells.folder, [cells.environ["LEADS_ROUTER_SOCKET"]])
+        try:
+            return await rounds.full_round()
+        finally:
+            await rounds.close()
+
+    monkeypatch.setattr(database, "read_claims", read_claims)
+    assert asyncio.run(errors()) == []
+    assert (cells.map[key], len(looks)) == ("east", 4)
 
 
 def test_a_cell_that_is_not_prepared_is_reported_beside_one_that_is(cells: Cells) -> None:
