@@ -14,8 +14,15 @@ from tests.support.moving import Pair, prepare, two_hosts
 from tests.support.process import Server
 
 
+@pytest.fixture
+def pair(prepared_pair: Pair) -> Iterator[Pair]:
+    """The cells a and b. A move that a failed test has left is ended, or the tests after it would fail, too."""
+    yield prepared_pair
+    prepared_pair.end_moves()
+
+
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory, new_server: Callable[..., Server]) -> Iterator[Pair]:
+def prepared_pair(tmp_path_factory: pytest.TempPathFactory, new_server: Callable[..., Server]) -> Iterator[Pair]:
     """The cells a and b. ``leads cells sync`` runs, and must report no error."""
     with two_hosts() as hosts, patch.object(moves, "LATE_REQUESTS", 0.1):
         databases: dict[str, Database] = {name: host.database for name, host in hosts.items()}
@@ -27,7 +34,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory, new_server: Callable[..., Ser
                 database.sql("select admin.set_cell(%s)", name, login="leads_operator")
             sync = cells.start("cells", "sync", log=folder / "sync.log")
             try:
-                yield Pair(cells, hosts)
+                yield Pair(cells, hosts, sync)
             finally:
                 sync.terminate()
                 sync.wait(30)

@@ -242,8 +242,9 @@ def test_a_source_that_refuses_the_login_during_the_copy_is_named(pair: Pair) ->
 
 def restart(pair: Pair, cell: str) -> None:
     """Starts PostgreSQL of a cell again, and waits until the router uses the API server."""
-    pair.hosts[cell].end()
-    pair.hosts[cell].start()
+    with pair.sync_paused():
+        pair.hosts[cell].end()
+        pair.hosts[cell].start()
     base = pair.cells.servers[cell][0].base
     wait_for(lambda: httpx.get(base + "/readyz", verify=False, timeout=30).status_code == 200)
     at = RuntimeMap(pair.cells.environ["LEADS_ROUTER_SOCKET"])

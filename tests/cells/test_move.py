@@ -202,8 +202,10 @@ def test_no_replica_answers_after_the_fence(pair: Pair, tmp_path: Path, new_serv
 
             def answers() -> tuple[int, bool]:
                 """The status, and whether the replica has answered."""
-                status = client.get("/leads").status_code
-                return status, any("replica" in line for line in server.lines()[-2:])
+                id = uuid.uuid4().hex
+                status = client.get("/leads", headers={"X-Request-Id": id}).status_code
+                lines = [line for line in server.lines() if line.get("request_id") == id]
+                return status, any("replica" in line for line in lines)
 
             wait_for(lambda: answers() == (200, True))
             with paused(standby):
@@ -385,7 +387,10 @@ def both_working(pair: Pair, folder: Path) -> Iterator[tuple[simulator.Simulator
 
 
 @long
-def test_no_push_and_no_delivery_is_lost_or_doubled(pair: Pair, tmp_path: Path) -> None:
+def test_no_push_and_no_delivery_is_lost_or_doubled(
+    pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(moves, "LATE_REQUESTS", 2)
     source = pair.cells.databases["a"]
     with both_working(pair, tmp_path) as (vendor, receiver):
         acme = pair.make(0, environment="live")
@@ -500,8 +505,11 @@ def test_a_large_transaction_causes_no_error(pair: Pair) -> None:
 
 
 @long
-def test_one_cell_pushes_and_delivers_after_each_kill(pair: Pair, tmp_path: Path) -> None:
+def test_one_cell_pushes_and_delivers_after_each_kill(
+    pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The workers of both cells run all the time, also between the kill and the next command."""
+    monkeypatch.setattr(moves, "LATE_REQUESTS", 2)
     with both_working(pair, tmp_path) as (vendor, receiver):
         vendor.lag, vendor.latency = 0.2, 0.1
         for step in STEPS:

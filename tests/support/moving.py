@@ -159,6 +159,25 @@ class Pair:
 
     cells: Cells
     hosts: dict[str, Host]
+    sync: subprocess.Popen[bytes]
+    """The process of ``leads cells sync``."""
+
+    @contextmanager
+    def sync_paused(self) -> Iterator[None]:
+        """In the block, ``leads cells sync`` does not run. It would report a cell that can't be reached."""
+        self.sync.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.sync.send_signal(signal.SIGCONT)
+
+    def end_moves(self) -> None:
+        """Ends all moves that are under way."""
+        query = "select organization_id::text as id from app.placement where state <> 'moved'"
+        for organization in {row["id"] for name in NAMES for row in self.cells.databases[name].sql(query)}:
+            for option in ("--abort", "--resume"):
+                if self.cells.leads("organizations", "move", organization, option).returncode == 0:
+                    break
 
     def make(self, leads: int = 3, **options: Any) -> Organization:
         """An organization in the cell a, with leads, which the router knows."""
