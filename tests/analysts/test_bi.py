@@ -296,6 +296,9 @@ def test_an_open_transaction_of_an_analyst_is_reported(place: Place) -> None:
         return {row["subject"]: row["finding"] for row in findings if row["subject"].startswith("session ")}
 
     with psycopg.connect(place.analyst("tia")) as reader, psycopg.connect(place.analyst("ute")) as writer:
+        for session in (reader, writer):
+            session.execute("set idle_in_transaction_session_timeout = 0")
+            session.commit()
         reader.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         reader.execute("select count(*) from leads")
         writer.execute("set transaction read write")
@@ -380,6 +383,8 @@ def test_a_role_that_another_login_locks_sees_no_row_and_is_revoked_later(place:
 
 def test_an_open_transaction_of_an_analyst_stops_no_command(place: Place) -> None:
     with closing(psycopg.connect(place.analyst("yan"))) as connection:
+        connection.execute("set idle_in_transaction_session_timeout = 0")
+        connection.commit()
         connection.execute("set transaction read write")
         connection.execute("grant connect on database leads to public")  # a warning, which locks the database's row
         printed(place.leads("organizations", "create", "Cole Roofing"))
@@ -393,6 +398,8 @@ def test_a_session_that_blocks_the_superusers_script_is_named(place: Place) -> N
     url = place.analyst("zac")
     place.sql("grant temporary on database leads to public")
     with psycopg.connect(url) as connection:
+        connection.execute("set idle_in_transaction_session_timeout = 0")
+        connection.commit()
         connection.execute("set transaction read write")
         connection.execute("grant connect on database leads to public")
         message = mistake(place.leads("organizations", "list"))
