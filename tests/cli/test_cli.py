@@ -352,7 +352,7 @@ def test_other_organizations_write_while_the_demo_seals_and_counts(new_database:
                 assert not seeding.done(), seeding.exception()
                 time.sleep(0.05)
             with database.connect() as connection:
-                connection.execute("set lock_timeout = '5s'")
+                connection.execute("set lock_timeout = '60s'")
                 connection.execute(
                     "insert into app.lead (organization_id, email) values (%s, 'ada@example.com')", [other.id]
                 )
@@ -410,10 +410,8 @@ def start(data_dir: Path, output: Path, *options: str, **more: str) -> tuple[sub
             stdout=file,
             stderr=subprocess.STDOUT,
         )
-    for _ in range(1200):
-        if "curl" in output.read_text() or process.poll() is not None:
-            break
-        time.sleep(0.05)
+    # The banner, whose last lines may be written later.
+    wait_for(lambda: "Ctrl-C" in output.read_text() or process.poll() is not None, 300)
     return process, output.read_text()
 
 
