@@ -1909,6 +1909,15 @@ ALTER FUNCTION api.schema_version() OWNER TO leads_exec;
 
 COMMENT ON FUNCTION api.schema_version() IS 'The number of the newest migration of this schema. api.release_version is the version of the release.';
 
+CREATE TABLE admin.catalogue_entry (
+    object text NOT NULL,
+    definition text NOT NULL
+);
+
+ALTER TABLE admin.catalogue_entry OWNER TO leads_jobs;
+
+COMMENT ON TABLE admin.catalogue_entry IS 'The schema after the last leads migrate: one row for each row of admin.catalogue(). leads doctor compares the live schema with it.';
+
 CREATE TABLE api.operation (
     function text NOT NULL,
     tag text NOT NULL,
@@ -2053,7 +2062,12 @@ CREATE FUNCTION admin.api_findings(release integer) RETURNS TABLE(subject text, 
  UNION ALL
   SELECT r.subject,
      format('There is no function %s, or there are several with this name.'::text, r.function) AS format,
-     r.removal
+         CASE
+             WHEN (EXISTS ( SELECT
+                FROM admin.catalogue_entry e
+               WHERE starts_with(e.object, format('function %s('::text, r.function)))) THEN 'Restore the function, or drop the other ones. They are findings of their own, with the SQL.'::text
+             ELSE r.removal
+         END AS removal
     FROM route r
    WHERE (r.oid IS NULL)
  UNION ALL
@@ -4416,15 +4430,6 @@ COMMENT ON FUNCTION admin.drain(organization_id uuid) IS 'No worker leases a pus
 Afterwards admin.unfinished lists the leases that have not ended. When it lists none, admin.fence has none to wait for, so that
 requests are refused for a shorter time. A replica answers requests until it has replayed this step, so call admin.fence only after all
 of them have, or are avoided. Raises PT409 wrong_state, and 55P03 as admin.fence does.';
-
-CREATE TABLE admin.catalogue_entry (
-    object text NOT NULL,
-    definition text NOT NULL
-);
-
-ALTER TABLE admin.catalogue_entry OWNER TO leads_jobs;
-
-COMMENT ON TABLE admin.catalogue_entry IS 'The schema after the last leads migrate: one row for each row of admin.catalogue(). leads doctor compares the live schema with it.';
 
 CREATE FUNCTION admin.drift() RETURNS TABLE(object text, change text, remedy text, definition text, whole text)
     LANGUAGE sql STABLE SECURITY DEFINER

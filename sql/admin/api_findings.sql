@@ -29,7 +29,14 @@ begin atomic
     'Install the release that the schema was migrated by.'
   where api.schema_version() > api_findings.release
   union all
-  select r.subject, format('There is no function %s, or there are several with this name.', r.function), r.removal
+  select
+    r.subject,
+    format('There is no function %s, or there are several with this name.', r.function),
+    case
+      when exists (select from admin.catalogue_entry as e where starts_with(e.object, format('function %s(', r.function))) then
+        'Restore the function, or drop the other ones. They are findings of their own, with the SQL.'
+      else r.removal
+    end
   from route as r
   where r.oid is null
   union all

@@ -168,13 +168,19 @@ def test_a_setting_of_the_database_is_one_finding(whose: str, subject: str, serv
             connection.execute(f"alter {whose} reset log_parameter_max_length")
 
 
-def test_the_remedy_of_a_missing_function_grants_nothing_to_everyone(
+def test_a_missing_function_is_restored_without_a_grant_to_everyone_and_with_its_route(
     connection: psycopg.Connection[dict[str, Any]],
 ) -> None:
     with connection.transaction(force_rollback=True):
         connection.execute("drop function api.get_health()")
-        connection.execute(findings(connection)["function api.get_health()"]["remedy"])
-        assert "grant execute on routine api.get_health() to public" not in findings(connection)
+        present = findings(connection)
+        # The route stays: to delete it would be no way back.
+        assert not is_sql(present["route GET /health"]["remedy"])
+        connection.execute(present["function api.get_health()"]["remedy"])
+        present = findings(connection)
+        assert present.keys() == {"grant execute on routine api.get_health() to leads_api"}
+        connection.execute(present["grant execute on routine api.get_health() to leads_api"]["remedy"])
+        assert findings(connection) == {}
 
 
 def test_a_restored_analyst_is_one_finding(connection: psycopg.Connection[dict[str, Any]]) -> None:
