@@ -4,8 +4,10 @@ A round reads what the cells say, writes the map and then announces the new keys
 responses wait for that. A full round reads all organizations of all cells, and compares the maps. Others
 read only the organizations with new keys, when a cell notifies one.
 
-The command of a move changes the map, too. What the cells said before it did is out of date then. So a line that
-somebody else has written since the last full round began is kept until the next one.
+The command of a move changes the maps, too. What the cells said before it did is out of date then. So a line that
+somebody else has written into the file since the last full round began is kept until the next one. If a router has
+other lines than the cells said, a full round asks the cells again before it changes them: a move on another machine
+changes only the routers.
 """
 
 import asyncio
@@ -76,7 +78,7 @@ class Sync:
         self._version = files.version(self._folder / files.MAP)
         self.lines = await asyncio.to_thread(files.read_map, self._folder / files.MAP)
         self._others.clear()
-        self.claims = dict.fromkeys(cell.name for cell in self.cells)
+        claims_before, self.claims = self.claims, dict.fromkeys(cell.name for cell in self.cells)
         unannounced, errors = await self._read(database.read_unannounced)
         # The cells are not read at the same moment. If a target has taken over in between, both cells seem to have
         # the organization, and after a second look they don't.
@@ -88,7 +90,12 @@ class Sync:
             if not derived.errors:
                 break
         self._known.clear()
-        failures = await self._publish(derived)
+        failures = await self._read_routers()
+        # A move may have ended since the cells were read. On the router's machine, only the router's lines show it.
+        if changed := self._with_other_lines(derived.lines, *claims_before.values(), *self.claims.values()):
+            errors += await self._read_again(changed, LONG_PATIENCE)
+            derived = derive(self.claims, previous | self.lines)
+        failures += await self._publish(derived)
         await self._announce(unannounced, failures)
         return [*errors, *derived.errors, *failures]
 
@@ -99,16 +106,29 @@ class Sync:
         organizations = {organization for keys in unannounced.values() for organization, _ in keys}
         if not organizations and not self.has_failed_router:
             return errors
-        claims, unread = await self._read(lambda connection: database.read_claims_of(connection, organizations))
+        errors += await self._read_again(organizations, PATIENCE)
+        derived = derive(self.claims, self.lines)
+        failures = await self._read_routers()
+        failures += await self._publish(derived)
+        await self._announce(unannounced, failures)
+        return [*errors, *derived.errors, *failures]
+
+    async def _read_again(self, organizations: set[UUID], patience: float) -> list[str]:
+        """Reads what the cells say about these organizations. Returns a sentence for each that can't be reached."""
+        claims, errors = await self._read(lambda cell: database.read_claims_of(cell, organizations), patience)
         for name, part in claims.items():
             present = self.claims[name] or {}
             kept = {id: claim for id, claim in present.items() if id not in organizations}
             # A cell whose other organizations are not known keeps its lines.
             self.claims[name] = None if self.claims[name] is None else {**kept, **part}
-        derived = derive(self.claims, self.lines)
-        failures = await self._publish(derived)
-        await self._announce(unannounced, failures)
-        return [*errors, *unread, *derived.errors, *failures]
+        return errors
+
+    def _with_other_lines(self, lines: Lines, *claims: Claims | None) -> set[UUID]:
+        """The organizations in the claims that have a key for which a router has another line."""
+        others = {
+            digest for known in self._known.values() for digest, cell in known.items() if lines.get(digest) != cell
+        }
+        return {id for each in claims for id, claim in (each or {}).items() if not others.isdisjoint(claim.keys)}
 
     async def _read(
         self, read: Callable[[database.Connection], Awaitable[T]], patience: float = PATIENCE
@@ -148,19 +168,24 @@ class Sync:
                     return unreachable(cell, error)
         raise AssertionError
 
-    async def _publish(self, derived: Map) -> list[str]:
-        """Makes the file and the routers' maps equal to the derived one. The file comes first, because a
-        router that starts again reads it.
-        """
+    async def _read_routers(self) -> list[str]:
+        """Reads the lines of the routers that are not known. Returns a sentence for each that can't be reached."""
         errors = []
-        # Before the file. The command of a move writes the file first. So if a router has its lines here, the file
-        # has them, too.
         for router in self._routers:
             try:
                 if router.address not in self._known:
                     self._known[router.address] = await asyncio.to_thread(router.lines)
             except RouterError as error:
                 errors.append(str(error))
+        self.has_failed_router = bool(errors)
+        return errors
+
+    async def _publish(self, derived: Map) -> list[str]:
+        """Makes the file and the maps of the routers that were read equal to the derived one. The file comes first,
+        because a router that starts again reads it. But the command of a move also writes it first. So the routers
+        were read before: if one has lines of a move here, the file has them, too.
+        """
+        errors = []
         self.lines = lines = await asyncio.to_thread(self._write, derived.lines)
         for router in self._routers:
             if router.address not in self._known:
@@ -170,7 +195,7 @@ class Sync:
                 self._known[router.address] = dict(lines)
             except RouterError as error:
                 errors.append(str(error))
-        self.has_failed_router = bool(errors)
+        self.has_failed_router |= bool(errors)
         return errors
 
     def _write(self, lines: Lines) -> Lines:

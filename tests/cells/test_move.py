@@ -2,8 +2,10 @@
 and a router. ``make scale`` runs the long variants.
 """
 
+import asyncio
 import json
 import os
+import shutil
 import signal
 import threading
 import time
@@ -13,14 +15,17 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psycopg
 import pytest
 
-from app.cells import files, moves
+from app.cells import claims, files, moves, sync
 from app.cells.files import Cell
 from app.cells.router import RuntimeMap
+from app.cells.sync import Sync
+from app.cli.keys import digest
 from tests.support import hooks, pushing, router, simulator
 from tests.support.cells import Cells, make_cells
 from tests.support.chain import verdict
@@ -276,6 +281,35 @@ def test_a_request_that_is_under_way_during_the_move_can_be_sent_again(
     assert answer.status_code == 503, answer.text
     assert (answer.json()["code"], "retry-after" in answer.headers) == ("moving", True)
     assert client.post("/leads", json={"email": "late@example.com"}).status_code == 201
+
+
+def test_a_round_on_another_machine_that_has_begun_before_a_move_has_ended_keeps_its_lines(
+    pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The move has changed the lines of the router, and not the file there. The cells were read before it."""
+    acme = pair.make()
+    runtime = RuntimeMap(pair.cells.environ["LEADS_ROUTER_SOCKET"])
+    for name in (files.LIST, files.MAP):
+        shutil.copy(pair.cells.folder / name, tmp_path)
+    digests = {digest(key).hex() for key in acme.keys.values()}
+
+    def derive(*arguments: Any) -> claims.Map:
+        monkeypatch.setattr(sync, "derive", claims.derive)
+        with ThreadPoolExecutor(1) as threads:  # the command has an event loop of its own
+            threads.submit(moved, pair.cells, acme.id, "b").result()
+        return claims.derive(*arguments)
+
+    async def cells_of_keys() -> list[str | None]:
+        rounds = Sync(tmp_path, [runtime.address])
+        assert await rounds.full_round() == []
+        monkeypatch.setattr(sync, "derive", derive)
+        assert await rounds.full_round() == []
+        await rounds.close()
+        return [cell for key, cell in runtime.lines().items() if key in digests]
+
+    with pair.sync_paused():
+        assert asyncio.run(cells_of_keys()) == ["b"] * len(digests)
+    assert pair.cells.client(acme.keys["read"]).get("/leads").status_code == 200
 
 
 @pytest.mark.parametrize("step", KILLS)
