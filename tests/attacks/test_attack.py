@@ -15,7 +15,7 @@ import pytest
 
 from app import embedded
 from tests.attacks import analyst, controls, shim, world
-from tests.attacks.harness import ERROR, Attack, Outcome, Session, attempt
+from tests.attacks.harness import ERROR, VICTIM_ACTS, Attack, Outcome, Session, attempt
 from tests.attacks.open import OPEN, is_open
 
 COUNTED: list[tuple[str, int, int, int]] = []
@@ -106,6 +106,25 @@ def relations(two: world.World) -> list[str]:
         f"and (relnamespace = 'bi'::regnamespace or relnamespace::regnamespace::text = any ({OUR_SCHEMAS})) order by 1"
     )
     return [row["name"] for row in rows]
+
+
+@pytest.mark.parametrize("is_leak", [False, True])
+def test_a_statement_that_was_late_in_one_copy_is_sent_once_more(two: world.World, is_leak: bool) -> None:
+    """It is a leak if it is late again."""
+    held = iter(("begin; lock table app.lead", "select 1" if is_leak else "rollback"))
+    with two.databases[0].connect() as holder:
+
+        def act() -> None:
+            holder.execute(next(held).encode())
+
+        opened = [
+            Session(lambda database=database: world.connect(database, world.ANALYST), acts)  # type: ignore[misc]
+            for database, acts in zip(two.databases, (act, lambda: None), strict=True)
+        ]
+        attack = Attack("late", (VICTIM_ACTS, "select from bi.leads limit 1"))
+        assert bool(attempt(attack, opened, two.copies).leak) == is_leak
+    for session in opened:
+        session.close()
 
 
 def test_an_analyst_learns_nothing(two: world.World) -> None:
