@@ -79,19 +79,20 @@ class Entrances:
     others: dict[frozenset[tuple[str, str]], Server] = field(default_factory=dict)
     """The API servers of the other cell, by their settings."""
 
-    def start(self, database: Database, **environ: str) -> Server:
-        """The API server of a test. Its address is that of the entrance."""
+    def start(self, database: Database, program: str | None = None, **environ: str) -> Server:
+        """The API server of a test. Its address is that of the entrance. program: as of the fixture new_server."""
         fleet = self.fleets.get(database.url())
         if fleet is None:
             fleet = self.fleets[database.url()] = _Fleet(self.new_folder(), {"east": database, "west": self.west})
             for name, each in fleet.databases.items():
                 each.sql("select admin.set_cell(%s)", name, login="leads_operator")
             self.opened.callback(fleet.stop)
-        return self._plproxy(fleet, environ) if self.kind == "plproxy" else self._haproxy(fleet, environ)
+        start = self._plproxy if self.kind == "plproxy" else self._haproxy
+        return start(fleet, program, environ)
 
-    def _haproxy(self, fleet: _Fleet, environ: dict[str, str]) -> Server:
+    def _haproxy(self, fleet: _Fleet, program: str | None, environ: dict[str, str]) -> Server:
         environ = {"LEADS_TRUSTED_PROXIES": "127.0.0.1", **environ}
-        own = self.start_server(fleet.databases["east"], **environ)
+        own = self.start_server(fleet.databases["east"], program, **environ)
         settings = frozenset(environ.items())
         if settings not in self.others:
             self.others[settings] = self.start_server(self.west, **environ)
@@ -104,7 +105,7 @@ class Entrances:
         fleet.follow(cells)
         return replace(own, base=started.base, own_base=own.base, cell=fleet.databases["east"])
 
-    def _plproxy(self, fleet: _Fleet, environ: dict[str, str]) -> Server:
+    def _plproxy(self, fleet: _Fleet, program: str | None, environ: dict[str, str]) -> Server:
         if fleet.routed is None:
             east = fleet.databases["east"]
             # A copy, which has the routes that the test has added. The script refuses a database with organizations.
@@ -120,4 +121,4 @@ class Entrances:
             with fleet.routed.connect() as connection:
                 connection.execute(printed(cells.leads("cells", "plproxy")).encode())
             fleet.follow(cells)
-        return replace(self.start_server(fleet.routed, **environ), cell=fleet.databases["east"])
+        return replace(self.start_server(fleet.routed, program, **environ), cell=fleet.databases["east"])
