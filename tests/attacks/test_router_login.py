@@ -5,15 +5,13 @@ The machine of the router has this password for every cell.
 
 import hashlib
 from collections.abc import Iterator
-from typing import Any
 
 import psycopg
 import pytest
 
 from app.cli.keys import digest
+from tests.attacks.logins import Session, executable_functions, relations
 from tests.support.database import Database, Organization, make_organization
-
-Session = psycopg.Connection[dict[str, Any]]
 
 FUNCTIONS = {
     "admin.announce_keys",
@@ -44,31 +42,20 @@ def session(database: Database, bob: Organization) -> Iterator[Session]:
 
 
 def test_no_table_is_readable_or_writable(session: Session, database: Database) -> None:
-    relations = database.sql(
-        "select c.oid::regclass::text as name from pg_class as c join pg_namespace as n on n.oid = c.relnamespace "
-        "where n.nspname in ('admin', 'api', 'app', 'audit', 'auth', 'bi', 'crm', 'intake', 'scoring', 'webhook', 'yoyo') "
-        "and c.relkind in ('r', 'v', 'm', 'p', 'S')"
-    )
-    assert len(relations) > 8
-    for relation in relations:
+    for relation in relations(database):
         for statement in ("select from {}", "table {}", "copy {} to stdout"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                session.execute(statement.format(relation["name"]))
+                session.execute(statement.format(relation))
         held = database.sql(
             "select p from unnest(array['select', 'insert', 'update', 'references']) as p "
             "where has_any_column_privilege('leads_router', %s, p) or has_table_privilege('leads_router', %s, 'delete')",
-            *[relation["name"]] * 2,
+            *[relation] * 2,
         )
         assert held == []
 
 
 def test_only_reviewed_functions_are_executable(session: Session) -> None:
-    rows = session.execute(
-        "select p.oid::regproc::text as name from pg_proc as p join pg_namespace as n on n.oid = p.pronamespace "
-        "where n.nspname not in ('pg_catalog', 'information_schema') and has_schema_privilege(n.oid, 'usage') "
-        "and has_function_privilege(p.oid, 'execute')"
-    )
-    assert {row["name"] for row in rows} == FUNCTIONS
+    assert executable_functions(session) == FUNCTIONS
 
 
 def test_every_other_function_is_refused(session: Session, database: Database) -> None:

@@ -4,15 +4,13 @@ and SQL of the attacker's choice.
 
 import hashlib
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import psycopg
 import pytest
 
+from tests.attacks.logins import Session, executable_functions, relations
 from tests.support.database import Database, Organization, make_key, make_organization
 from tests.support.process import Server
-
-Session = psycopg.Connection[dict[str, Any]]
 
 
 def claim(key: str) -> str:
@@ -40,27 +38,15 @@ def session(database: Database, alice: Organization, bob: Organization) -> Itera
 
 
 def test_no_table_is_readable(session: Session, database: Database) -> None:
-    relations = database.sql(
-        "select c.oid::regclass::text as name from pg_class as c join pg_namespace as n on n.oid = c.relnamespace "
-        "where n.nspname in ('admin', 'api', 'app', 'audit', 'auth', 'bi', 'crm', 'intake', 'scoring', 'webhook', 'yoyo') "
-        "and c.relkind in ('r', 'v', 'm', 'p', 'S')"
-    )
-    assert len(relations) > 8
-    for relation in relations:
+    for relation in relations(database):
         for statement in ("select * from {}", "delete from {}", "copy {} to stdout", "table {}"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                session.execute(statement.format(relation["name"]))
+                session.execute(statement.format(relation))
 
 
 def test_only_reviewed_functions_are_executable(session: Session) -> None:
     """The functions that the login can execute. A new function must be reviewed and added here."""
-    rows = session.execute(
-        "select n.nspname || '.' || p.proname as name "
-        "from pg_proc as p join pg_namespace as n on n.oid = p.pronamespace "
-        "where n.nspname not in ('pg_catalog', 'information_schema') and has_schema_privilege(n.oid, 'usage') "
-        "and has_function_privilege(p.oid, 'execute')"
-    )
-    assert {row["name"] for row in rows} == {
+    assert executable_functions(session) == {
         "auth.caller",
         "auth.current_position",
         "auth.enter",
