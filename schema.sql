@@ -25192,8 +25192,8 @@ CREATE POLICY unqueued_batch_jobs_select ON webhook.unqueued_batch FOR SELECT TO
 GRANT USAGE ON SCHEMA admin TO leads_jobs;
 GRANT USAGE ON SCHEMA admin TO leads_operator;
 GRANT USAGE ON SCHEMA admin TO leads_worker;
-GRANT USAGE ON SCHEMA admin TO leads_eraser;
 GRANT USAGE ON SCHEMA admin TO leads_router;
+GRANT USAGE ON SCHEMA admin TO leads_eraser;
 
 GRANT USAGE ON SCHEMA api TO leads_exec;
 GRANT USAGE ON SCHEMA api TO leads_jobs;

@@ -165,6 +165,25 @@ end $$;
 
 reset role;
 
+-- migration: router_login
+-- Creates the login of leads cells sync, which reads the digests of the keys and forms that the router sends to this cell.
+--
+-- Locks: none on a table; the catalogue of roles for some milliseconds.
+-- Duration: 0 s per million rows: no row is read.
+-- Phase: expand
+-- If it breaks off: nothing is left behind; run leads migrate again.
+do $$
+begin
+  -- A role belongs to the whole cluster, where another database may have created it.
+  if not exists (select from pg_catalog.pg_roles as r where r.rolname = 'leads_router') then
+    create role leads_router login;
+  end if;
+end $$;
+
+set local role leads_owner;
+grant usage on schema admin to leads_router;
+reset role;
+
 -- migration: reserved_connections
 -- Lets the service's logins use the server's reserved connections, from PostgreSQL 16 on.
 --
@@ -183,7 +202,7 @@ begin
       r.rolname = 'pg_use_reserved_connections' and m.member::regrole::name = current_user and m.admin_option
   )
   then
-    grant pg_use_reserved_connections to leads_api, leads_operator, leads_worker;
+    grant pg_use_reserved_connections to leads_api, leads_operator, leads_worker, leads_router;
   end if;
 end $$;
 
@@ -2445,35 +2464,4 @@ comment on column auth.position_key.created_at is 'When the first position of th
 
 set local role leads_owner;
 revoke create on schema auth from leads_auth;
-reset role;
-
--- migration: router_login
--- Creates the login of leads cells sync, which reads the digests of the keys and forms that the router sends to this cell.
---
--- Locks: none on a table; the catalogue of roles for some milliseconds.
--- Duration: 0 s per million rows: no row is read.
--- Phase: expand
--- If it breaks off: nothing is left behind; run leads migrate again.
-
-do $$
-begin
-  -- A role belongs to the whole cluster, where another database may have created it.
-  if not exists (select from pg_catalog.pg_roles as r where r.rolname = 'leads_router') then
-    create role leads_router login;
-  end if;
-  -- As reserved_connections does for the other logins.
-  if exists (
-    select
-    from pg_catalog.pg_auth_members as m
-    join pg_catalog.pg_roles as r on r.oid = m.roleid
-    where
-      r.rolname = 'pg_use_reserved_connections' and m.member::regrole::name = current_user and m.admin_option
-  )
-  then
-    grant pg_use_reserved_connections to leads_router;
-  end if;
-end $$;
-
-set local role leads_owner;
-grant usage on schema admin to leads_router;
 reset role;
