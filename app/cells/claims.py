@@ -29,6 +29,8 @@ class Map:
     lines: Lines = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     """What prevents that each credential has a line. Those credentials keep the line that they had."""
+    doubtful: set[UUID] = field(default_factory=set)
+    """The organizations that several cells serve, or of which another organization has a key."""
 
 
 def derive(claims: Mapping[str, Claims | None], previous: Mapping[str, str]) -> Map:
@@ -43,12 +45,14 @@ def derive(claims: Mapping[str, Claims | None], previous: Mapping[str, str]) -> 
         ready = [cell for cell, claim in cells.items() if claim.moving_to not in staying]
         if len(ready) > 1:
             derived.errors.append(f"The cells {' and '.join(ready)} both serve the organization {organization}.")
+            derived.doubtful.add(organization)
             disputed.update(digest for claim in cells.values() for digest in claim.keys)
             continue
         for digest in cells[ready[0]].keys:
             if derived.lines.setdefault(digest, ready[0]) != ready[0]:
                 others = f"{derived.lines[digest]} and {ready[0]}"
                 derived.errors.append(f"The cells {others} both have a key of the organization {organization}.")
+                derived.doubtful.add(organization)
                 disputed.add(digest)
     for digest, cell in previous.items():
         if cell not in claims or claims[cell] is not None:

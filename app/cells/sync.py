@@ -23,7 +23,7 @@ import psycopg
 
 from app import log
 from app.cells import database, files
-from app.cells.claims import Claims, Map, derive
+from app.cells.claims import Claims, derive
 from app.cells.files import Cell, Lines
 from app.cells.proxy import router_at
 from app.cells.router import RouterError
@@ -80,22 +80,20 @@ class Sync:
         self._others.clear()
         claims_before, self.claims = self.claims, dict.fromkeys(cell.name for cell in self.cells)
         unannounced, errors = await self._read(database.read_unannounced)
-        # The cells are not read at the same moment. If a target has taken over in between, both cells seem to have
-        # the organization, and after a second look they don't.
-        for _ in range(2):
-            claims, unread = await self._read(database.read_claims, LONG_PATIENCE)
-            errors += unread
-            self.claims |= claims
-            derived = derive(self.claims, previous | self.lines)
-            if not derived.errors:
-                break
+        claims, unread = await self._read(database.read_claims, LONG_PATIENCE)
+        errors += unread
+        self.claims |= claims
+        derived = derive(self.claims, previous | self.lines)
         self._known.clear()
         failures = await self._read_routers()
-        # A move may have ended since the cells were read. On the router's machine, only the router's lines show it.
-        if changed := self._with_other_lines(derived.lines, *claims_before.values(), *self.claims.values()):
-            errors += await self._read_again(changed, LONG_PATIENCE)
+        # The cells are not read at the same moment. If a target has taken over in between, both cells seem to have
+        # the organization. If it has since, only the routers show it: the command of the move has changed them.
+        if doubtful := derived.doubtful | self._with_other_lines(
+            derived.lines, *claims_before.values(), *self.claims.values()
+        ):
+            errors += await self._read_again(doubtful, LONG_PATIENCE)
             derived = derive(self.claims, previous | self.lines)
-        failures += await self._publish(derived)
+        failures += await self._publish(derived.lines)
         await self._announce(unannounced, failures)
         return [*errors, *derived.errors, *failures]
 
@@ -109,7 +107,7 @@ class Sync:
         errors += await self._read_again(organizations, PATIENCE)
         derived = derive(self.claims, self.lines)
         failures = await self._read_routers()
-        failures += await self._publish(derived)
+        failures += await self._publish(derived.lines)
         await self._announce(unannounced, failures)
         return [*errors, *derived.errors, *failures]
 
@@ -180,13 +178,13 @@ class Sync:
         self.has_failed_router = bool(errors)
         return errors
 
-    async def _publish(self, derived: Map) -> list[str]:
-        """Makes the file and the maps of the routers that were read equal to the derived one. The file comes first,
-        because a router that starts again reads it. But the command of a move also writes it first. So the routers
-        were read before: if one has lines of a move here, the file has them, too.
+    async def _publish(self, derived: Lines) -> list[str]:
+        """Makes the file and the maps of the routers that were read equal to these lines. The file comes first,
+        because a router that starts again reads it. The command of a move also writes the file first. So if a
+        router had lines of a move when it was read, the file has them now, too.
         """
         errors = []
-        self.lines = lines = await asyncio.to_thread(self._write, derived.lines)
+        self.lines = lines = await asyncio.to_thread(self._write, derived)
         for router in self._routers:
             if router.address not in self._known:
                 continue

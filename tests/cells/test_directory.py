@@ -266,7 +266,7 @@ def test_a_move_whose_target_takes_over_while_the_cells_are_read_is_no_error(
 
     monkeypatch.setattr(database, "read_claims", read_claims)
     assert asyncio.run(errors()) == []
-    assert (cells.map[key], len(looks)) == ("east", 4)
+    assert (cells.map[key], len(looks)) == ("east", 2)  # only this organization is read again
 
 
 def test_a_cell_that_is_not_prepared_is_reported_beside_one_that_is(cells: Cells) -> None:
