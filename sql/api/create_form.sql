@@ -15,8 +15,8 @@ declare
   v_organization_id uuid := auth.organization_id('admin');
   v_form record;
 begin
-  -- It returns no answer: a repeat of this request is an error. With the Idempotency-Key in it, the digest of the request,
-  -- which is stored, is none of the secret that the body may contain.
+  -- It returns no answer: a repeat of this request is an error. The digest of the request is stored. The body
+  -- may contain a secret, so the digest is not one of the body alone: it covers the Idempotency-Key, too.
   perform app.claim_idempotency_key(
     v_organization_id, create_form.idempotency_key, create_form.idempotency_wait,
     concat_ws(chr(10), 'POST /forms', create_form.idempotency_key, create_form.body)

@@ -15,8 +15,8 @@ declare
   v_organization_id uuid := auth.organization_id('admin');
   v_id uuid;
 begin
-  -- It returns no answer: a repeat of this request is an error. With the Idempotency-Key in it, the digest of the request, which
-  -- is stored, is none of the url alone, which may contain a secret of the receiver.
+  -- It returns no answer: a repeat of this request is an error. The digest of the request is stored. The url
+  -- may contain a secret of the receiver, so the digest is not one of the url alone: it covers the Idempotency-Key, too.
   perform app.claim_idempotency_key(
     v_organization_id, create_webhook.idempotency_key, create_webhook.idempotency_wait,
     concat_ws(chr(10), 'POST /webhooks', create_webhook.idempotency_key, create_webhook.body)
